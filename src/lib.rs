@@ -1,0 +1,8 @@
+//! Telltale: a vehicle-side gateway.
+
+pub mod can;
+pub mod delivery;
+pub mod gateway;
+pub mod services;
+pub mod signals;
+pub mod time;

@@ -1,0 +1,3 @@
+//! The `telltaled` command.
+
+fn main() {}

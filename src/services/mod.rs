@@ -1,0 +1,107 @@
+//! What the owner was promised: one file, one small state machine per service.
+//!
+//! Signals and time go in; events and state come out. A service owns no clock, no queue and no topic: the gateway calls
+//! it when a signal that it is interested in changed or when its deadline has come, sends its events, and asks for its
+//! state when it says that the state changed.
+
+use serde_json::Value as Json;
+
+use crate::delivery::Lane;
+use crate::signals::{At, SignalId, Signals};
+use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
+
+/// What a service sees and where it writes, for one call.
+pub struct Cx<'a> {
+    /// The time of the input that is being handled.
+    pub now: MonoTime,
+    /// All current readings.
+    pub signals: &'a Signals,
+    /// What comes of it.
+    pub out: &'a mut Output,
+}
+
+/// What came of one call.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// The state document of this service is different from the last one that was asked for.
+    pub state_changed: bool,
+    /// What [`Service::save`] returns is different from the last time, and worth a write to flash.
+    pub save: bool,
+}
+
+/// Something that happened, on its way to `event/<kind>`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The last part of topic and type: `telltale.raised`.
+    pub kind: &'static str,
+    /// What it is about, where there are several: the telltale's name.
+    pub subject: Option<String>,
+    /// [`Lane::Event`], or [`Lane::Critical`] for what saves lives.
+    pub lane: Lane,
+    /// When it happened, which may be before it was recognised.
+    pub at: MonoTime,
+    /// A JSON object. Never holds a position: see `with_position`.
+    pub data: Json,
+    /// The gateway adds the last fix, unless privacy mode forbids it.
+    pub with_position: bool,
+}
+
+/// What a state document is made with.
+pub struct View<'a> {
+    /// The time of the document.
+    pub now: MonoTime,
+    /// This boot.
+    pub boot: KernelBoot,
+    /// All current readings.
+    pub signals: &'a Signals,
+    /// Turns monotonic time into wall time, where it is known.
+    pub clock: &'a Clock,
+}
+
+impl View<'_> {
+    /// The wall time of `at` as RFC 3339, or JSON null while it is not known.
+    #[must_use]
+    pub fn time(&self, at: At) -> Json {
+        match at {
+            At::Mono(mono) => self.clock.wall_at(mono).map_or(Json::Null, |stamp| stamp.wall.to_string().into()),
+            At::Wall(wall) => wall.to_string().into(),
+            At::Unknown => Json::Null,
+        }
+    }
+
+    /// A stamp of a moment, to be saved and read in a later boot.
+    #[must_use]
+    pub fn stamp(&self, mono: MonoTime) -> Stamp {
+        Stamp { boot: self.boot, mono, wall: self.clock.wall_at(mono) }
+    }
+}
+
+/// One connected service.
+pub trait Service {
+    /// The member of the state document, and the name under which [`Self::save`] is kept.
+    fn name(&self) -> &'static str;
+
+    /// The state group that the document belongs to: `energy`, `body`, …
+    fn group(&self) -> &'static str;
+
+    /// The signals whose changes it wants to see; asked once.
+    fn interests(&self) -> Vec<SignalId>;
+
+    /// A signal of interest changed, or the deadline has come, or neither: must do no harm when called for nothing.
+    fn update(&mut self, cx: &mut Cx<'_>);
+
+    /// When it wants to be called next, though nothing changes.
+    fn deadline(&self) -> Option<MonoTime>;
+
+    /// The current state: a JSON object; every value with its quality and source time. No position.
+    fn state(&self, view: &View<'_>) -> Json;
+
+    /// What must survive a restart, as small as can be; null for nothing. Times in it are [`Stamp`]s.
+    fn save(&self, view: &View<'_>) -> Json;
+
+    /// Takes back what [`Self::save`] gave in an earlier run; called at most once, before the first update. What it
+    /// cannot read it ignores: a newer version may have written it.
+    fn restore(&mut self, saved: &Json, view: &View<'_>);
+}

@@ -1,0 +1,7 @@
+//! What the vehicle is known to be doing: named values with their quality and time.
+
+pub mod table;
+pub mod value;
+
+pub use table::{Datatype, SignalDef, Signals, TableError};
+pub use value::{At, Cause, Quality, Reading, SignalId, Value};
