@@ -1,0 +1,140 @@
+//! Figures for the operator, in the Prometheus text exposition format 0.0.4.
+//!
+//! Rooms keep plain counters; the gateway writes them all into one [`Exposition`] when somebody asks. Nothing is
+//! registered, nothing is global, and a scrape costs nothing while nobody scrapes.
+
+use std::fmt::Write as _;
+
+/// Upper bounds of the latency buckets in seconds, from the budget of a verdict (1 ms) to a link that is barely alive.
+pub const LATENCY_BOUNDS_S: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0];
+
+/// Counts of latencies, by [`LATENCY_BOUNDS_S`] and one bucket for what lies above.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Histogram {
+    buckets: [u64; LATENCY_BOUNDS_S.len() + 1],
+    sum_s: f64,
+}
+
+impl Histogram {
+    /// Counts one latency.
+    pub fn record(&mut self, latency: std::time::Duration) {
+        let seconds = latency.as_secs_f64();
+        let bucket = LATENCY_BOUNDS_S.iter().position(|bound| seconds <= *bound).unwrap_or(LATENCY_BOUNDS_S.len());
+        self.buckets[bucket] += 1;
+        self.sum_s += seconds;
+    }
+
+    /// How many latencies were counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+/// A page of metrics in the making.
+#[derive(Debug, Default)]
+pub struct Exposition {
+    text: String,
+    family: &'static str,
+}
+
+impl Exposition {
+    /// A figure that only grows; its name ends in `_total`.
+    pub fn counter(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], value: u64) {
+        self.head(name, help, "counter");
+        self.line(name, labels, None, &value.to_string());
+    }
+
+    /// A figure that goes up and down.
+    pub fn gauge(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], value: f64) {
+        self.head(name, help, "gauge");
+        self.line(name, labels, None, &value.to_string());
+    }
+
+    /// Latencies in seconds.
+    pub fn histogram(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], histogram: &Histogram) {
+        self.head(name, help, "histogram");
+        let mut below = 0;
+        for (bound, count) in LATENCY_BOUNDS_S.iter().zip(histogram.buckets) {
+            below += count;
+            self.line(&format!("{name}_bucket"), labels, Some(("le", &bound.to_string())), &below.to_string());
+        }
+        let count = histogram.count().to_string();
+        self.line(&format!("{name}_bucket"), labels, Some(("le", "+Inf")), &count);
+        self.line(&format!("{name}_sum"), labels, None, &histogram.sum_s.to_string());
+        self.line(&format!("{name}_count"), labels, None, &count);
+    }
+
+    /// The page.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// The lines of one name stand together below one head, so callers write them in a row.
+    fn head(&mut self, name: &'static str, help: &str, kind: &str) {
+        if self.family != name {
+            self.family = name;
+            self.write(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        }
+    }
+
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], last: Option<(&str, &str)>, value: &str) {
+        self.write(format_args!("{name}"));
+        let mut opening = '{';
+        for (key, text) in labels.iter().copied().chain(last) {
+            self.write(format_args!("{opening}{key}=\"{}\"", escaped(text)));
+            opening = ',';
+        }
+        self.write(format_args!("{} {value}\n", if opening == ',' { "}" } else { "" }));
+    }
+
+    fn write(&mut self, what: std::fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = self.text.write_fmt(what);
+    }
+}
+
+fn escaped(label: &str) -> String {
+    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_page_is_what_prometheus_reads() {
+        let mut page = Exposition::default();
+        page.counter("telltale_frames_total", "CAN frames received.", &[("bus", "power\"train")], 7);
+        page.counter("telltale_frames_total", "CAN frames received.", &[("bus", "body")], 8);
+        page.gauge("telltale_link_up", "1 while the MQTT session is up.", &[], 1.0);
+        assert_eq!(
+            page.into_text(),
+            "# HELP telltale_frames_total CAN frames received.\n\
+             # TYPE telltale_frames_total counter\n\
+             telltale_frames_total{bus=\"power\\\"train\"} 7\n\
+             telltale_frames_total{bus=\"body\"} 8\n\
+             # HELP telltale_link_up 1 while the MQTT session is up.\n\
+             # TYPE telltale_link_up gauge\n\
+             telltale_link_up 1\n"
+        );
+    }
+
+    #[test]
+    fn the_buckets_of_a_histogram_add_up() {
+        let mut histogram = Histogram::default();
+        for millis in [0, 1, 2, 60, 1_000, 400_000] {
+            histogram.record(Duration::from_millis(millis));
+        }
+        let mut page = Exposition::default();
+        page.histogram("telltale_ack_seconds", "Push to PUBACK.", &[], &histogram);
+        let text = page.into_text();
+        assert!(text.contains("telltale_ack_seconds_bucket{le=\"0.001\"} 2\n"), "{text}");
+        assert!(text.contains("telltale_ack_seconds_bucket{le=\"300\"} 5\n"), "{text}");
+        assert!(text.contains("telltale_ack_seconds_bucket{le=\"+Inf\"} 6\n"), "{text}");
+        assert!(text.contains("telltale_ack_seconds_count 6\n"), "{text}");
+    }
+}
