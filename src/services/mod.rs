@@ -3,6 +3,23 @@
 //! Signals and time go in; events and state come out. A service owns no clock, no queue and no topic: the gateway calls
 //! it when a signal that it is interested in changed or when its deadline has come, sends its events, and asks for its
 //! state when it says that the state changed.
+//!
+//! [`Ignition`] comes first in every round: what the car is doing as a whole ([`DriveState`]) is handed to the others in
+//! [`Cx::drive`]. After a change of it every service is called, whatever its interests.
+//!
+//! State documents are JSON objects in snake_case. What was measured stands in an object of its own,
+//! `{"value": 63, "unit": "percent", "quality": "good", "time": "2026-11-21T09:00:00.000Z"}`: `unit` only where VSS has
+//! one, `quality` is `good`, `stale` or `invalid`, `time` is null while the wall time is not known. Durations in the
+//! data of events are in seconds; null says that the clock was not known at one of the ends.
+
+mod debounce;
+mod doc;
+mod drive;
+mod hysteresis;
+pub mod ignition;
+mod moment;
+#[cfg(test)]
+mod testkit;
 
 use serde_json::Value as Json;
 
@@ -10,12 +27,19 @@ use crate::delivery::Lane;
 use crate::signals::{At, SignalId, Signals};
 use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
 
+pub use drive::{DriveState, Motion, Phase};
+pub use ignition::Ignition;
+
 /// What a service sees and where it writes, for one call.
 pub struct Cx<'a> {
     /// The time of the input that is being handled.
     pub now: MonoTime,
     /// All current readings.
     pub signals: &'a Signals,
+    /// What the car is doing as a whole. [`Ignition`] itself, which makes it, does not look at it.
+    pub drive: DriveState,
+    /// Turns monotonic time into wall time, where it is known: for spans that began before a restart.
+    pub clock: &'a Clock,
     /// What comes of it.
     pub out: &'a mut Output,
 }
@@ -48,6 +72,26 @@ pub struct Event {
     pub with_position: bool,
 }
 
+impl Event {
+    /// An event of [`Lane::Event`] about the vehicle as a whole, without a position.
+    #[must_use]
+    pub const fn new(kind: &'static str, at: MonoTime, data: Json) -> Self {
+        Self { kind, subject: None, lane: Lane::Event, at, data, with_position: false }
+    }
+
+    /// The same about one of several.
+    #[must_use]
+    pub fn about(self, subject: &str) -> Self {
+        Self { subject: Some(subject.to_owned()), ..self }
+    }
+
+    /// The same with the place, unless privacy mode forbids it.
+    #[must_use]
+    pub fn with_position(self) -> Self {
+        Self { with_position: true, ..self }
+    }
+}
+
 /// What a state document is made with.
 pub struct View<'a> {
     /// The time of the document.
@@ -64,11 +108,7 @@ impl View<'_> {
     /// The wall time of `at` as RFC 3339, or JSON null while it is not known.
     #[must_use]
     pub fn time(&self, at: At) -> Json {
-        match at {
-            At::Mono(mono) => self.clock.wall_at(mono).map_or(Json::Null, |stamp| stamp.wall.to_string().into()),
-            At::Wall(wall) => wall.to_string().into(),
-            At::Unknown => Json::Null,
-        }
+        doc::time(self.clock, at)
     }
 
     /// A stamp of a moment, to be saved and read in a later boot.
@@ -89,7 +129,8 @@ pub trait Service {
     /// The signals whose changes it wants to see; asked once.
     fn interests(&self) -> Vec<SignalId>;
 
-    /// A signal of interest changed, or the deadline has come, or neither: must do no harm when called for nothing.
+    /// A signal of interest or the drive state changed, or the deadline has come, or none of it: must do no harm when
+    /// called for nothing. Called once at the start, after [`Self::restore`], so that it can set its deadline.
     fn update(&mut self, cx: &mut Cx<'_>);
 
     /// When it wants to be called next, though nothing changes.
@@ -98,7 +139,8 @@ pub trait Service {
     /// The current state: a JSON object; every value with its quality and source time. No position.
     fn state(&self, view: &View<'_>) -> Json;
 
-    /// What must survive a restart, as small as can be; null for nothing. Times in it are [`Stamp`]s.
+    /// What must survive a restart, as small as can be; null for nothing. Times in it are [`Stamp`]s; to save once
+    /// more when the wall time becomes known gives those of this boot a wall time.
     fn save(&self, view: &View<'_>) -> Json;
 
     /// Takes back what [`Self::save`] gave in an earlier run; called at most once, before the first update. What it
