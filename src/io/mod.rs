@@ -1,0 +1,5 @@
+//! The shell: one file for each thing in the outside world. They decide nothing and never use each other.
+
+pub mod credentials;
+pub mod mqtt;
+pub mod tls;

@@ -1,0 +1,118 @@
+//! A healthy broker: connect, publish, acknowledge, say goodbye, die.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use telltale::gateway::{LinkDown, LinkEvent, PublishToken};
+use telltale::io::mqtt::{Command, MAX_IN_FLIGHT, MAX_PACKET_OUT_BYTES, Transport};
+
+use crate::client::{Client, WILL_TOPIC};
+use crate::mosquitto::Mosquitto;
+use crate::outbox::{Outbox, assert_complete_and_in_order};
+use crate::subscriber::{Message, Subscriber};
+
+#[tokio::test]
+async fn every_publication_is_acknowledged_and_arrives_fast_enough() {
+    const COUNT: u64 = 20_000;
+    let Some(broker) = Mosquitto::start(false, None) else { return };
+    let subscriber = Subscriber::start(broker.port, "cloud").await;
+    let mut client = Client::start(broker.port, Transport::Plain);
+    assert_eq!(client.connect().await, LinkEvent::Up { session_present: false });
+    let mut outbox = Outbox::new(COUNT, 400);
+    let began = tokio::time::Instant::now();
+    outbox.deliver(&mut client).await;
+    let rate = f64::from(u32::try_from(COUNT).expect("small")) / began.elapsed().as_secs_f64();
+    eprintln!("{rate:.0} acknowledged publications/s of 400 bytes, window 32, loopback");
+    assert!(rate > 5_000.0, "{rate:.0} publications/s: the uplink is slower than a full bus");
+    let messages = subscriber.different(usize::try_from(COUNT).expect("small")).await;
+    assert_eq!(messages.len(), usize::try_from(COUNT).expect("small"), "a healthy link repeats nothing");
+    assert_complete_and_in_order(&messages, COUNT);
+}
+
+#[tokio::test]
+async fn the_broker_keeps_our_session_across_connections() {
+    let Some(broker) = Mosquitto::start(false, None) else { return };
+    let mut client = Client::start(broker.port, Transport::Plain);
+    assert_eq!(client.connect().await, LinkEvent::Up { session_present: false });
+    client.command(Command::Disconnect { goodbye: true });
+    assert_eq!(client.down().await, LinkDown::Requested);
+    assert_eq!(client.connect().await, LinkEvent::Up { session_present: true });
+}
+
+#[tokio::test]
+async fn the_last_will_is_published_when_the_process_dies_or_the_link_is_dropped_but_not_after_a_goodbye() {
+    let Some(broker) = Mosquitto::start(false, None) else { return };
+    let subscriber = Subscriber::start(broker.port, "cloud").await;
+    let wills = |messages: &[Message]| messages.iter().filter(|message| message.payload == b"offline").count();
+
+    let mut client = Client::start(broker.port, Transport::Plain);
+    client.connect_until_up().await;
+    client.command(Command::Disconnect { goodbye: true });
+    assert_eq!(client.down().await, LinkDown::Requested);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(wills(&subscriber.messages()), 0, "a goodbye is not a death");
+
+    client.connect_until_up().await;
+    client.publish(1, WILL_TOPIC, b"online", true);
+    assert_eq!(client.next().await, LinkEvent::Acked(PublishToken(1)));
+    client.command(Command::Disconnect { goodbye: false });
+    assert_eq!(client.down().await, LinkDown::Requested);
+    subscriber.until(|messages| wills(messages) == 1).await;
+
+    client.connect_until_up().await;
+    client.publish(2, WILL_TOPIC, b"online again", true);
+    assert_eq!(client.next().await, LinkEvent::Acked(PublishToken(2)));
+    client.die();
+    subscriber.until(|messages| wills(messages) == 2).await;
+
+    let newcomer = Subscriber::start(broker.port, "newcomer").await;
+    let messages = newcomer.until(|messages| !messages.is_empty()).await;
+    let presence = Message { topic: WILL_TOPIC.to_owned(), payload: b"offline".to_vec(), retained: true };
+    assert_eq!(messages, [presence], "the will replaces the retained presence");
+}
+
+#[tokio::test]
+async fn an_oversized_message_is_refused_and_the_link_stays_up() {
+    let Some(broker) = Mosquitto::start(false, None) else { return };
+    let mut client = Client::start(broker.port, Transport::Plain);
+    client.connect_until_up().await;
+    client.publish(1, "car/event", &vec![b'x'; MAX_PACKET_OUT_BYTES], false);
+    assert_eq!(client.next().await, LinkEvent::Refused(PublishToken(1)));
+    client.publish(2, &"t".repeat(70_000), b"", false);
+    assert_eq!(client.next().await, LinkEvent::Refused(PublishToken(2)));
+    client.publish(3, "car/+", b"a wildcard is no topic", false);
+    assert_eq!(client.next().await, LinkEvent::Refused(PublishToken(3)));
+    client.publish(4, "car/event", &vec![b'x'; MAX_PACKET_OUT_BYTES - 100], false);
+    assert_eq!(client.next().await, LinkEvent::Acked(PublishToken(4)));
+    assert_eq!(client.counters.refused.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn more_than_the_client_can_hold_is_refused_not_queued() {
+    let Some(broker) = Mosquitto::start(false, None) else { return };
+    let mut client = Client::start(broker.port, Transport::Plain);
+    client.connect_until_up().await;
+    let excess = 4;
+    for token in 0..MAX_IN_FLIGHT + excess {
+        client.publish(token as u64, "car/event", b"x", false);
+    }
+    let (mut acked, mut refused) = (0, 0);
+    while acked + refused < MAX_IN_FLIGHT + excess {
+        match client.next().await {
+            LinkEvent::Acked(_) => acked += 1,
+            LinkEvent::Refused(_) => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refused, excess);
+}
+
+#[tokio::test]
+async fn commands_without_a_connection_do_nothing() {
+    let Some(broker) = Mosquitto::start(false, None) else { return };
+    let mut client = Client::start(broker.port, Transport::Plain);
+    client.publish(1, "car/event", b"too late", false);
+    client.command(Command::Disconnect { goodbye: true });
+    assert_eq!(client.connect().await, LinkEvent::Up { session_present: false });
+    assert_eq!(client.counters.overtaken.load(Ordering::Relaxed), 1);
+}
