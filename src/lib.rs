@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod gateway;
 pub mod io;
 pub mod metrics;
+pub mod rng;
 pub mod services;
 pub mod signals;
 pub mod time;
