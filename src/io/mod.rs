@@ -3,4 +3,5 @@
 pub mod credentials;
 pub mod metrics_http;
 pub mod mqtt;
+pub mod store;
 pub mod tls;

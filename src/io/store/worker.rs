@@ -1,0 +1,342 @@
+//! The thread `store`: opens, carries out, answers, opens again.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::engine::{Engine, Fault, Survey, caught, guarded};
+use super::{Claim, Counters, NAME_MAX, TURN, VALUE_MAX, data_dir, generations};
+use crate::gateway::{StoreEvent, StoreIncident, StoreRequest, StoreTicket};
+
+/// Requests that share a commit: enough for all that can wait behind one slow flush.
+const BATCH_MAX: usize = 64;
+
+/// Requests that carry removals and are not durable yet, before they are made so. After a power cut at most their
+/// records are sent a second time.
+const REMOVALS_MAX: u32 = 64;
+
+/// Room that must be free before the store is opened: sled writes a snapshot and a segment of 512 KiB then, and panics
+/// in places where the disk is full.
+const FREE_MIN: u64 = 4 * 1024 * 1024;
+
+/// How long a failed store may take to let go of its files.
+const DROP_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The name of the directory that keeps the last damaged store.
+const QUARANTINE: &str = "quarantine";
+
+/// What became of a request before the commit.
+enum Answer {
+    /// Wants the commit.
+    Durable(StoreTicket),
+    /// Does not.
+    Now(StoreEvent),
+}
+
+/// The state of the thread.
+pub(super) struct Worker<F> {
+    claim: Claim,
+    open_deadline: Duration,
+    counters: Arc<Counters>,
+    on_event: F,
+    state: State,
+    removals: u32,
+}
+
+enum State {
+    /// Ready, at that mark.
+    Open(Engine, u64),
+    /// Not, for the reason that was told.
+    Failed(String),
+}
+
+impl<F: FnMut(StoreEvent)> Worker<F> {
+    pub(super) fn new(claim: Claim, open_deadline: Duration, counters: Arc<Counters>, on_event: F) -> Self {
+        Self { claim, open_deadline, counters, on_event, state: State::Failed("not opened yet".into()), removals: 0 }
+    }
+
+    /// Until all senders are gone.
+    pub(super) fn run(mut self, queue: &Receiver<(StoreTicket, StoreRequest)>) {
+        if let Err(fault) = self.open() {
+            self.fail(&fault);
+        }
+        loop {
+            self.counters.turns.fetch_add(1, Ordering::Relaxed);
+            match queue.recv_timeout(TURN) {
+                Ok(first) => {
+                    let more = queue.try_iter().take(BATCH_MAX - 1);
+                    self.carry_out(std::iter::once(first).chain(more).collect());
+                }
+                Err(RecvTimeoutError::Timeout) => self.idle(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.close();
+    }
+
+    fn carry_out(&mut self, requests: Vec<(StoreTicket, StoreRequest)>) {
+        let (engine, mut mark) = match &self.state {
+            State::Open(engine, mark) => (engine.clone(), *mark),
+            State::Failed(text) => {
+                let text = text.clone();
+                return self.refuse(requests.iter().map(|(ticket, _)| *ticket), &text);
+            }
+        };
+        let tickets: Vec<StoreTicket> = requests.iter().map(|(ticket, _)| *ticket).collect();
+        let outcome = caught(|| {
+            let mut answers = Vec::with_capacity(requests.len());
+            for (ticket, request) in requests {
+                answers.push(apply(&engine, &mut mark, ticket, request, &mut self.removals)?);
+            }
+            if self.removals >= REMOVALS_MAX || answers.iter().any(|answer| matches!(answer, Answer::Durable(_))) {
+                engine.commit()?;
+                self.removals = 0;
+                self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                self.counters.disk_bytes.store(engine.disk_bytes()?, Ordering::Relaxed);
+            }
+            Ok(answers)
+        });
+        match outcome {
+            Ok(answers) => {
+                self.state = State::Open(engine, mark);
+                for answer in answers {
+                    self.answer(answer);
+                }
+            }
+            Err(fault) => {
+                drop(engine);
+                self.refuse(tickets.into_iter(), &fault.to_string());
+                self.fail(&fault);
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        let event = match answer {
+            Answer::Durable(ticket) => StoreEvent::Done(ticket),
+            Answer::Now(event) => event,
+        };
+        if matches!(event, StoreEvent::Failed(..)) {
+            self.counters.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        (self.on_event)(event);
+    }
+
+    fn refuse(&mut self, tickets: impl Iterator<Item = StoreTicket>, text: &str) {
+        for ticket in tickets {
+            self.answer(Answer::Now(StoreEvent::Failed(ticket, text.to_owned())));
+        }
+    }
+
+    fn idle(&mut self) {
+        match &self.state {
+            State::Open(..) if self.removals == 0 => {}
+            State::Open(engine, _) => match caught(|| engine.commit()) {
+                Ok(()) => self.removals = 0,
+                Err(fault) => self.fail(&fault),
+            },
+            State::Failed(_) => {
+                if let Err(fault) = self.open() {
+                    self.state = State::Failed(fault.to_string());
+                }
+            }
+        }
+    }
+
+    /// Lets go of sled, whose memory is not to be trusted after a failure, and says so.
+    fn fail(&mut self, fault: &Fault) {
+        tracing::error!(%fault, "the store failed");
+        if let State::Open(engine, _) = std::mem::replace(&mut self.state, State::Failed(fault.to_string())) {
+            release(engine);
+        }
+        self.removals = 0;
+        self.counters.disk_bytes.store(0, Ordering::Relaxed);
+        (self.on_event)(StoreEvent::Unavailable(fault.to_string()));
+    }
+
+    fn open(&mut self) -> Result<(), Fault> {
+        // First of all, the count of this start: no record may be stored under a count that could come again.
+        self.claim.control.write(&self.claim.dir)?;
+        self.check_room()?;
+        let (mut engine, survey, quarantined) = match self.open_generation() {
+            Ok((engine, survey)) => (engine, survey, None),
+            Err(Fault::Damaged(text)) => {
+                self.quarantine()?;
+                let (engine, survey) = self.open_generation()?;
+                (engine, survey, Some(StoreIncident::Quarantined(text)))
+            }
+            Err(fault) => return Err(fault),
+        };
+        let Survey { mut inventory, mark, .. } = survey;
+        inventory.incident = quarantined.or_else(|| self.loss(mark, survey.adds_up));
+        if engine.is_wasteful(&inventory)? {
+            engine = self.rebuild(engine);
+        }
+        self.claim.control.mark = mark;
+        self.claim.control.write(&self.claim.dir)?;
+        self.remove_other_generations()?;
+        self.counters.disk_bytes.store(engine.disk_bytes()?, Ordering::Relaxed);
+        if let Some(incident) = &inventory.incident {
+            tracing::error!(?incident, "the store was not as it was left");
+        }
+        self.state = State::Open(engine, mark);
+        (self.on_event)(StoreEvent::Opened(inventory));
+        Ok(())
+    }
+
+    fn loss(&self, mark: u64, adds_up: bool) -> Option<StoreIncident> {
+        let expected = self.claim.control.mark;
+        if mark < expected {
+            return Some(StoreIncident::LostContents(format!("it should hold {expected} commits and holds {mark}")));
+        }
+        (!adds_up).then(|| StoreIncident::LostContents("its rows are not all those that were written".into()))
+    }
+
+    fn open_generation(&self) -> Result<(Engine, Survey), Fault> {
+        let dir = data_dir(&self.claim.dir, self.claim.control.generation);
+        guarded(self.open_deadline, move || {
+            let engine = Engine::open(&dir)?;
+            let survey = engine.survey()?;
+            Ok((engine, survey))
+        })
+    }
+
+    /// Moves the store aside and begins the next generation.
+    fn quarantine(&mut self) -> Result<(), Fault> {
+        let control = &mut self.claim.control;
+        let aside = self.claim.dir.join(QUARANTINE);
+        if aside.exists() {
+            fs::remove_dir_all(&aside)?;
+        }
+        fs::rename(data_dir(&self.claim.dir, control.generation), &aside)?;
+        control.generation += 1;
+        control.mark = 0;
+        control.write(&self.claim.dir)?;
+        Ok(())
+    }
+
+    /// Writes the store anew to give room back; goes on with the old one when that does not work.
+    fn rebuild(&mut self, engine: Engine) -> Engine {
+        let next = self.claim.control.generation + 1;
+        let (old, dir) = (engine.clone(), data_dir(&self.claim.dir, next));
+        match guarded(self.open_deadline, move || old.rebuild(&dir)) {
+            Ok(new) => {
+                self.claim.control.generation = next;
+                new
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "the store could not be written anew; it stays as large as it is");
+                engine
+            }
+        }
+    }
+
+    /// Removes what an unfinished or finished rebuild left.
+    fn remove_other_generations(&self) -> Result<(), Fault> {
+        for generation in generations(&self.claim.dir)? {
+            if generation != self.claim.control.generation {
+                fs::remove_dir_all(data_dir(&self.claim.dir, generation))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The quarantined store is given up before the disk is called full.
+    fn check_room(&self) -> Result<(), Fault> {
+        if self.free_bytes()? < FREE_MIN {
+            let aside = self.claim.dir.join(QUARANTINE);
+            if aside.exists() {
+                fs::remove_dir_all(aside)?;
+            }
+        }
+        let free = self.free_bytes()?;
+        if free < FREE_MIN {
+            return Err(Fault::Environment(format!("disk full: {free} bytes are free, {FREE_MIN} are needed")));
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> Result<u64, Fault> {
+        let stat = nix::sys::statvfs::statvfs(&self.claim.dir).map_err(std::io::Error::from)?;
+        #[expect(clippy::useless_conversion, reason = "the types are narrower on 32-bit targets")]
+        Ok(u64::from(stat.blocks_available()).saturating_mul(u64::from(stat.fragment_size())))
+    }
+
+    /// The orderly end: what the control file says now must be there next time.
+    fn close(mut self) {
+        let State::Open(engine, mark) = &self.state else { return };
+        let outcome = caught(|| {
+            engine.commit()?;
+            self.claim.control.mark = *mark;
+            self.claim.control.write(&self.claim.dir)?;
+            Ok(())
+        });
+        if let Err(fault) = outcome {
+            tracing::error!(%fault, "the store did not close well");
+        }
+        if let State::Open(engine, _) = self.state {
+            release(engine);
+        }
+    }
+}
+
+/// Changes sled's memory and log, without making it durable. Advances the mark by each change that asks for a commit.
+fn apply(
+    engine: &Engine,
+    mark: &mut u64,
+    ticket: StoreTicket,
+    request: StoreRequest,
+    removals: &mut u32,
+) -> Result<Answer, Fault> {
+    if let Some(text) = objection(&request) {
+        return Ok(Answer::Now(StoreEvent::Failed(ticket, text)));
+    }
+    Ok(match request {
+        StoreRequest::Append(records) => {
+            *mark += 1;
+            engine.append(&records, *mark)?;
+            Answer::Durable(ticket)
+        }
+        StoreRequest::Save(values) => {
+            *mark += 1;
+            engine.save(&values, *mark)?;
+            Answer::Durable(ticket)
+        }
+        StoreRequest::Remove(keys) => {
+            engine.remove(&keys)?;
+            *removals += 1;
+            Answer::Now(StoreEvent::Done(ticket))
+        }
+        StoreRequest::Load { from, limit } => Answer::Now(StoreEvent::Loaded(ticket, engine.load(from, limit)?)),
+    })
+}
+
+/// Why a request cannot be carried out, whatever the state of the store.
+fn objection(request: &StoreRequest) -> Option<String> {
+    let too_long = |size: usize| format!("a value of {size} bytes; the store takes {VALUE_MAX}");
+    match request {
+        StoreRequest::Append(records) => {
+            records.iter().find(|(_, value)| value.len() > VALUE_MAX).map(|(_, value)| too_long(value.len()))
+        }
+        StoreRequest::Save(values) => values.iter().find_map(|(name, value)| {
+            if name.len() > NAME_MAX || name.is_empty() || name.contains('\0') {
+                return Some(format!("the name {name:?}; 1 to {NAME_MAX} bytes without a zero are taken"));
+            }
+            (value.len() > VALUE_MAX).then(|| too_long(value.len()))
+        }),
+        StoreRequest::Remove(_) | StoreRequest::Load { .. } => None,
+    }
+}
+
+/// sled writes when it is dropped, and may panic or hang over it.
+fn release(engine: Engine) {
+    let released = guarded(DROP_DEADLINE, move || {
+        drop(engine);
+        Ok(())
+    });
+    if let Err(fault) = released {
+        tracing::warn!(%fault, "the store did not let go of its files");
+    }
+}
