@@ -43,7 +43,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::io;
-use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -79,8 +79,9 @@ pub const MAX_CLIENT_ID_BYTES: usize = 128;
 /// The longest last will: its length has 16 bits in CONNECT (MQTT 3.1.1, 3.1.3.3).
 pub const MAX_WILL_BYTES: usize = 4096;
 
-/// Name resolution, TCP, TLS and CONNACK together, and each write: enough for a satellite link and a loaded broker.
-pub const CONNECT_LIMIT_S: u64 = 10;
+/// Name resolution, TCP, TLS and CONNACK together, and each write: a lost SYN is repeated after 1, 3 and 7 s, a TLS
+/// handshake over a mobile link takes seconds, and so does a loaded broker.
+pub const CONNECT_LIMIT_S: u64 = 15;
 
 /// How long a goodbye waits for the broker to close: longer than a round trip, shorter than a shutdown's patience.
 pub const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
@@ -88,13 +89,19 @@ pub const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
 /// Fixed header, topic length and packet id of a PUBLISH (MQTT 3.1.1, 3.3).
 const PUBLISH_OVERHEAD_BYTES: usize = 9;
 
+/// Lengths of user name and password, whose length has 16 bits in CONNECT (MQTT 3.1.1, 3.1.3.4 and 3.1.3.5).
+const MAX_LOGIN_BYTES: usize = 1024;
+
+/// The keep-alive has 16 bits of seconds in CONNECT (MQTT 3.1.1, 3.1.2.10); zero would switch it off.
+const KEEP_ALIVE_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(u16::MAX as u64);
+
 /// Packet ids that rumqttc cycles through. Far above [`MAX_IN_FLIGHT`], so that one late PUBACK does not collide
 /// with its successor (rumqttc issues 1014 and 1056).
 const PACKET_IDS: u16 = 256;
 
-/// Makes the TLS settings of one connection: called at each `Connect`, so that renewed certificates are picked up.
-/// The error text says what is wrong with which file and what to do.
-pub type TlsSource = Arc<dyn Fn() -> Result<Arc<ClientConfig>, String> + Send + Sync>;
+/// Makes or reads something anew for each connection, so that what was renewed is picked up. The error text says what
+/// is wrong with which file and what to do.
+pub type Source<T> = Arc<dyn Fn() -> Result<T, String> + Send + Sync>;
 
 /// How the bytes travel.
 #[derive(Clone)]
@@ -102,7 +109,31 @@ pub enum Transport {
     /// Unencrypted TCP, for loopback and where the deployment insists.
     Plain,
     /// TLS 1.2 or later.
-    Tls(TlsSource),
+    Tls(Source<Arc<ClientConfig>>),
+}
+
+/// MQTT user name and password, for brokers that want them.
+#[derive(Clone)]
+pub struct Login {
+    /// The user name.
+    pub username: String,
+    /// Reads the password.
+    pub password: Source<String>,
+}
+
+/// Where the broker is and what it wants to know of us.
+#[derive(Clone)]
+pub struct Broker {
+    /// DNS name or IP address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Names the session; the same at every start.
+    pub client_id: String,
+    /// User name and password.
+    pub login: Option<Login>,
+    /// How the bytes travel.
+    pub transport: Transport,
 }
 
 /// What the broker publishes for us, retained and with QoS 1, when the connection dies without a goodbye.
@@ -117,11 +148,8 @@ pub struct Will {
 /// Everything that a connection needs; see [`Settings::new`].
 #[derive(Clone)]
 pub struct Settings {
-    host: String,
-    port: u16,
-    client_id: String,
+    broker: Broker,
     keep_alive: Duration,
-    transport: Transport,
     will: Will,
 }
 
@@ -134,6 +162,9 @@ pub enum SettingsError {
     /// A persistent session needs a name.
     #[error("the MQTT client id is empty: give the vehicle an id")]
     NoClientId,
+    /// The keep-alive does not fit into CONNECT.
+    #[error("a keep-alive of {0:?} is not possible: give 1 to 65535 s")]
+    KeepAlive(Duration),
     /// Something is longer than its limit.
     #[error("the {what} has {bytes} bytes, the limit is {limit}: shorten it")]
     TooLong {
@@ -173,21 +204,19 @@ pub struct Counters {
 
 impl Settings {
     /// Checks everything that rumqttc would panic on or garble.
-    pub fn new(
-        (host, port): (String, u16),
-        client_id: String,
-        keep_alive_s: NonZeroU16,
-        transport: Transport,
-        will: Will,
-    ) -> Result<Self, SettingsError> {
-        if rustls::pki_types::ServerName::try_from(host.as_str()).is_err() {
-            return Err(SettingsError::Host(host));
+    pub fn new(broker: Broker, keep_alive: Duration, will: Will) -> Result<Self, SettingsError> {
+        if rustls::pki_types::ServerName::try_from(broker.host.as_str()).is_err() {
+            return Err(SettingsError::Host(broker.host));
         }
-        if client_id.is_empty() {
+        if broker.client_id.is_empty() {
             return Err(SettingsError::NoClientId);
         }
+        if !KEEP_ALIVE_RANGE.contains(&keep_alive) {
+            return Err(SettingsError::KeepAlive(keep_alive));
+        }
         for (what, bytes, limit) in [
-            ("MQTT client id", client_id.len(), MAX_CLIENT_ID_BYTES),
+            ("MQTT client id", broker.client_id.len(), MAX_CLIENT_ID_BYTES),
+            ("MQTT user name", broker.login.as_ref().map_or(0, |login| login.username.len()), MAX_LOGIN_BYTES),
             ("topic of the last will", will.topic.len(), MAX_TOPIC_BYTES),
             ("last will", will.payload.len(), MAX_WILL_BYTES),
         ] {
@@ -195,13 +224,12 @@ impl Settings {
                 return Err(SettingsError::TooLong { what, bytes, limit });
             }
         }
-        let keep_alive = Duration::from_secs(keep_alive_s.get().into());
-        Ok(Self { host, port, client_id, keep_alive, transport, will })
+        Ok(Self { broker, keep_alive, will })
     }
 
     /// rumqttc's form of it, with nothing left to its defaults.
     fn options(&self) -> Result<MqttOptions, String> {
-        let mut options = MqttOptions::new(&self.client_id, &self.host, self.port);
+        let mut options = MqttOptions::new(&self.broker.client_id, &self.broker.host, self.broker.port);
         options
             .set_keep_alive(self.keep_alive)
             .set_clean_session(false)
@@ -209,10 +237,17 @@ impl Settings {
             .set_inflight(PACKET_IDS)
             .set_manual_acks(true)
             .set_last_will(LastWill::new(&self.will.topic, self.will.payload.clone(), QoS::AtLeastOnce, true))
-            .set_transport(match &self.transport {
+            .set_transport(match &self.broker.transport {
                 Transport::Plain => rumqttc::Transport::Tcp,
                 Transport::Tls(source) => rumqttc::Transport::Tls(TlsConfiguration::Rustls(source()?)),
             });
+        if let Some(Login { username, password }) = &self.broker.login {
+            let password = password()?;
+            if password.len() > MAX_LOGIN_BYTES {
+                return Err(format!("the MQTT password is longer than {MAX_LOGIN_BYTES} bytes: check its file"));
+            }
+            options.set_credentials(username, password);
+        }
         Ok(options)
     }
 }
@@ -405,7 +440,7 @@ fn classify(error: &ConnectionError) -> LinkDown {
             ConnectReturnCode::BadClientId
             | ConnectReturnCode::BadUserNamePassword
             | ConnectReturnCode::NotAuthorized => LinkDown::Credentials(format!(
-                "the broker refuses this client ({code:?}): allow its client id and certificate at the broker"
+                "the broker refuses this client ({code:?}): allow its client id, user and certificate at the broker"
             )),
             _ => LinkDown::Transport(format!("the broker refuses the connection ({code:?})")),
         },

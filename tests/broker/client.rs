@@ -1,15 +1,14 @@
 //! The uplink as the core sees it.
 
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use telltale::gateway::{LinkDown, LinkEvent, Publication, PublishToken};
-use telltale::io::mqtt::{self, CHANNEL_CAPACITY, Command, Counters, Settings, Transport, Will};
+use telltale::io::mqtt::{self, Broker, CHANNEL_CAPACITY, Command, Counters, Settings, Transport, Will};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Longer than anything that the uplink may take: 10 s to connect, twice a keep-alive of 1 s, and a busy machine.
+/// Longer than anything that the uplink may take: 15 s to connect, twice a keep-alive of 1 s, and a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const WILL_TOPIC: &str = "car/presence";
@@ -27,11 +26,16 @@ impl Client {
         Self::start_towards("127.0.0.1", port, transport)
     }
 
-    /// Runs the uplink with the shortest keep-alive there is.
+    /// Runs the uplink towards another host.
     pub(crate) fn start_towards(host: &str, port: u16, transport: Transport) -> Self {
+        let (host, client_id) = (host.to_owned(), "car".to_owned());
+        Self::start_with(Broker { host, port, client_id, login: None, transport })
+    }
+
+    /// Runs the uplink with the shortest keep-alive there is.
+    pub(crate) fn start_with(broker: Broker) -> Self {
         let will = Will { topic: WILL_TOPIC.to_owned(), payload: b"offline".to_vec() };
-        let broker = (host.to_owned(), port);
-        let settings = Settings::new(broker, "car".to_owned(), NonZeroU16::MIN, transport, will).expect("settings");
+        let settings = Settings::new(broker, Duration::from_secs(1), will).expect("settings");
         let (commands, command_queue) = mpsc::channel(CHANNEL_CAPACITY);
         let (event_queue, events) = mpsc::channel(CHANNEL_CAPACITY);
         let counters = Arc::new(Counters::default());

@@ -1,23 +1,18 @@
 //! Broken links and broken brokers: the connection ends, in time, with the right reason, and nothing is lost.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use telltale::gateway::{LinkDown, LinkEvent, PublishToken};
-use telltale::io::mqtt::{CONNECT_LIMIT_S, Transport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use telltale::io::mqtt::{CONNECT_LIMIT_S, Command, Transport};
 use tokio::time::Instant;
 
 use crate::chaos_proxy::{ChaosProxy, Fault};
 use crate::client::Client;
+use crate::fake_broker::{CONNACK, FakeBroker};
 use crate::mosquitto::{Mosquitto, free_port};
 use crate::outbox::{Outbox, assert_complete_and_in_order};
 use crate::seeded::Seeded;
 use crate::subscriber::Subscriber;
-
-/// CONNACK, accepted, no session (MQTT 3.1.1, 3.2).
-const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 
 /// What a busy machine may add to a time limit.
 const SLACK: Duration = Duration::from_secs(3);
@@ -92,8 +87,8 @@ async fn a_stalled_link_with_a_full_window_ends_although_the_socket_is_full() {
 
 #[tokio::test]
 async fn a_broker_that_accepts_and_says_nothing_ends_the_attempt_in_time() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
-    let mut client = Client::start(listener.local_addr().expect("its address").port(), Transport::Plain);
+    let broker = FakeBroker::start().await;
+    let mut client = Client::start(broker.port, Transport::Plain);
     let began = Instant::now();
     let event = client.connect().await;
     assert!(matches!(event, LinkEvent::Down(LinkDown::Transport(_))), "{event:?}");
@@ -123,8 +118,8 @@ async fn a_name_that_does_not_resolve_ends_the_attempt() {
 
 #[tokio::test]
 async fn garbage_ends_the_connection_and_nothing_else() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
-    let mut client = Client::start(listener.local_addr().expect("its address").port(), Transport::Plain);
+    let broker = FakeBroker::start().await;
+    let mut client = Client::start(broker.port, Transport::Plain);
     let mut random = Seeded::from_env(2);
     for round in 0..400 {
         let length = usize::try_from(random.within(1..200)).expect("small");
@@ -135,15 +130,12 @@ async fn garbage_ends_the_connection_and_nothing_else() {
             let kind = u8::try_from(random.within(0..16)).expect("small") << 4;
             garbage.splice(0..0, [kind | garbage[0] & 0x0F, u8::try_from(length.min(127)).expect("small")]);
         }
-        client.command(telltale::io::mqtt::Command::Connect);
-        let (mut socket, _) = listener.accept().await.expect("the client connects");
-        read_packet(&mut socket).await;
+        client.command(Command::Connect);
+        let (mut session, _) = broker.accept().await;
         if after_connack {
-            socket.write_all(&CONNACK).await.expect("the client listens");
+            session.send(&CONNACK).await;
         }
-        // The client may have hung up on the first bad byte.
-        let _ = socket.write_all(&garbage).await;
-        let _ = socket.shutdown().await;
+        session.send_and_close(&garbage).await;
         let down = client.down().await;
         assert!(matches!(down, LinkDown::Transport(_) | LinkDown::Credentials(_)), "round {round}: {down:?}");
     }
@@ -151,14 +143,13 @@ async fn garbage_ends_the_connection_and_nothing_else() {
 
 #[tokio::test]
 async fn a_connack_tells_refused_credentials_from_a_busy_broker() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
-    let mut client = Client::start(listener.local_addr().expect("its address").port(), Transport::Plain);
+    let broker = FakeBroker::start().await;
+    let mut client = Client::start(broker.port, Transport::Plain);
     // The codes of MQTT 3.1.1, table 3.1.
     for (code, credentials) in [(1, false), (2, true), (3, false), (4, true), (5, true), (6, false)] {
-        client.command(telltale::io::mqtt::Command::Connect);
-        let (mut socket, _) = listener.accept().await.expect("the client connects");
-        read_packet(&mut socket).await;
-        socket.write_all(&[0x20, 2, 0, code]).await.expect("the client listens");
+        client.command(Command::Connect);
+        let (mut session, _) = broker.accept().await;
+        session.send(&[0x20, 2, 0, code]).await;
         let down = client.down().await;
         assert_eq!(matches!(down, LinkDown::Credentials(_)), credentials, "code {code}: {down:?}");
     }
@@ -166,32 +157,31 @@ async fn a_connack_tells_refused_credentials_from_a_busy_broker() {
 
 #[tokio::test]
 async fn acknowledgements_out_of_order_name_the_right_publications_and_unsolicited_ones_end_the_connection() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
-    let mut client = Client::start(listener.local_addr().expect("its address").port(), Transport::Plain);
+    let broker = FakeBroker::start().await;
+    let mut client = Client::start(broker.port, Transport::Plain);
     for round in 0..50_u64 {
-        client.command(telltale::io::mqtt::Command::Connect);
-        let (mut socket, _) = listener.accept().await.expect("the client connects");
-        read_packet(&mut socket).await;
-        socket.write_all(&CONNACK).await.expect("the client listens");
+        client.command(Command::Connect);
+        let (mut session, _) = broker.accept().await;
+        session.send(&CONNACK).await;
         assert_eq!(client.next().await, LinkEvent::Up { session_present: false });
         let mut packet_ids = Vec::new();
         for token in 0..4 {
             client.publish(round * 10 + token, &format!("car/{token}"), b"x", false);
         }
         for token in 0..4 {
-            let packet = read_packet(&mut socket).await;
+            let packet = session.read_packet().await;
             assert_eq!(&packet[4..9], format!("car/{token}").as_bytes());
             packet_ids.push([packet[9], packet[10]]);
         }
         for token in [2, 0, 3] {
             let [high, low] = packet_ids[token];
-            socket.write_all(&[0x40, 2, high, low]).await.expect("the client listens");
+            session.send(&[0x40, 2, high, low]).await;
             let expected = PublishToken(round * 10 + token as u64);
             assert_eq!(client.next().await, LinkEvent::Acked(expected), "round {round}");
         }
         // The true acknowledgement of publication 1 and a false one, in one segment: the true one counts.
         let [high, low] = packet_ids[1];
-        socket.write_all(&[0x40, 2, high, low, 0x40, 2, 0, 200]).await.expect("the client listens");
+        session.send(&[0x40, 2, high, low, 0x40, 2, 0, 200]).await;
         assert_eq!(client.next().await, LinkEvent::Acked(PublishToken(round * 10 + 1)), "round {round}");
         let down = client.next().await;
         assert!(matches!(down, LinkEvent::Down(LinkDown::Transport(_))), "{down:?}");
@@ -221,19 +211,4 @@ async fn a_restarted_broker_with_or_without_its_sessions_gets_everything() {
         let messages = subscriber.different(usize::try_from(2 * EACH).expect("small")).await;
         assert_complete_and_in_order(&messages, 2 * EACH);
     }
-}
-
-/// One MQTT packet of less than 128 bytes after its header, or CONNECT with its longer ones.
-async fn read_packet(socket: &mut TcpStream) -> Vec<u8> {
-    let mut packet = vec![0; 2];
-    socket.read_exact(&mut packet).await.expect("a packet");
-    let mut length = usize::from(packet[1] & 0x7F);
-    if packet[1] & 0x80 != 0 {
-        packet.push(socket.read_u8().await.expect("a length"));
-        length += usize::from(packet[2]) << 7;
-    }
-    let header = packet.len();
-    packet.resize(header + length, 0);
-    socket.read_exact(&mut packet[header..]).await.expect("a packet");
-    packet
 }

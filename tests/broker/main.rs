@@ -8,6 +8,8 @@ mod chaos_proxy;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod fake_broker;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 #[path = "../support/mosquitto.rs"]

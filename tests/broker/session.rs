@@ -1,12 +1,16 @@
 //! A healthy broker: connect, publish, acknowledge, say goodbye, die.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use telltale::gateway::{LinkDown, LinkEvent, PublishToken};
-use telltale::io::mqtt::{Command, MAX_IN_FLIGHT, MAX_PACKET_OUT_BYTES, Transport};
+use telltale::io::mqtt::{
+    Broker, Command, Login, MAX_IN_FLIGHT, MAX_PACKET_OUT_BYTES, Settings, SettingsError, Transport, Will,
+};
 
 use crate::client::{Client, WILL_TOPIC};
+use crate::fake_broker::FakeBroker;
 use crate::mosquitto::Mosquitto;
 use crate::outbox::{Outbox, assert_complete_and_in_order};
 use crate::subscriber::{Message, Subscriber};
@@ -115,4 +119,64 @@ async fn commands_without_a_connection_do_nothing() {
     client.command(Command::Disconnect { goodbye: true });
     assert_eq!(client.connect().await, LinkEvent::Up { session_present: false });
     assert_eq!(client.counters.overtaken.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn user_name_and_password_are_sent_and_a_changed_password_is_picked_up_by_the_next_connection() {
+    let broker = FakeBroker::start().await;
+    let password = Arc::new(Mutex::new(Ok("old secret".to_owned())));
+    let source = Arc::clone(&password);
+    let mut client = Client::start_with(Broker {
+        host: "127.0.0.1".to_owned(),
+        port: broker.port,
+        client_id: "car".to_owned(),
+        login: Some(Login {
+            username: "fleet".to_owned(),
+            password: Arc::new(move || source.lock().expect("unpoisoned").clone()),
+        }),
+        transport: Transport::Plain,
+    });
+    let set = |new: Result<&str, &str>| {
+        *password.lock().expect("unpoisoned") = new.map(str::to_owned).map_err(str::to_owned);
+    };
+    for secret in ["old secret", "new secret"] {
+        set(Ok(secret));
+        client.command(Command::Connect);
+        let (session, connect) = broker.accept().await;
+        // User name and password end CONNECT, each after its length (MQTT 3.1.1, 3.1.3).
+        assert!(connect.ends_with(&[b"\0\x05fleet\0\x0a", secret.as_bytes()].concat()), "{connect:?}");
+        drop(session);
+        client.down().await;
+    }
+    set(Err("the password file is gone: install it"));
+    let refused = LinkDown::Credentials("the password file is gone: install it".to_owned());
+    assert_eq!(client.connect().await, LinkEvent::Down(refused));
+}
+
+#[test]
+fn settings_that_no_connection_could_be_made_with_are_refused() {
+    let broker = |host: &str, client_id: &str| Broker {
+        host: host.to_owned(),
+        port: 1883,
+        client_id: client_id.to_owned(),
+        login: None,
+        transport: Transport::Plain,
+    };
+    let will = |bytes| Will { topic: "car/presence".to_owned(), payload: vec![b'x'; bytes] };
+    let second = Duration::from_secs(1);
+    for host in ["broker.example.com", "192.0.2.1", "::1", "localhost"] {
+        assert!(Settings::new(broker(host, "car"), second, will(100)).is_ok(), "{host}");
+    }
+    for host in ["", "a b", "http://broker", "broker:1883"] {
+        assert!(matches!(Settings::new(broker(host, "car"), second, will(1)), Err(SettingsError::Host(_))), "{host}");
+    }
+    assert_eq!(Settings::new(broker("::1", ""), second, will(1)).err(), Some(SettingsError::NoClientId));
+    for keep_alive in [Duration::ZERO, Duration::from_millis(999), Duration::from_secs(65_536)] {
+        let refused = Settings::new(broker("::1", "car"), keep_alive, will(1)).err();
+        assert_eq!(refused, Some(SettingsError::KeepAlive(keep_alive)));
+    }
+    for (client_id, will_bytes) in [("x".repeat(129), 1), ("x".to_owned(), 4097)] {
+        let refused = Settings::new(broker("::1", &client_id), second, will(will_bytes)).err();
+        assert!(matches!(refused, Some(SettingsError::TooLong { .. })), "{refused:?}");
+    }
 }

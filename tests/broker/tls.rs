@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use telltale::gateway::{LinkDown, LinkEvent};
-use telltale::io::credentials::{self, Secrecy};
+use telltale::io::credentials::{self, Place, Secrecy};
 use telltale::io::mqtt::{Command, Transport};
 use telltale::io::tls::{ClientIdentity, client_config};
 
@@ -15,8 +15,7 @@ use crate::mosquitto::{Identity, Mosquitto, Pki, set_mode};
 /// What the runtime does: read the files anew for each connection.
 fn transport(ca: PathBuf, identity: Option<Identity>) -> Transport {
     let read = |path: &PathBuf, secrecy| {
-        let path = path.to_str().expect("UTF-8");
-        credentials::read(path, None, secrecy).map_err(|error| error.to_string())
+        credentials::read(Place::File(path), None, secrecy).map_err(|error| error.to_string())
     };
     Transport::Tls(Arc::new(move || {
         let ca_pem = read(&ca, Secrecy::Public)?;
