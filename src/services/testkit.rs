@@ -175,7 +175,7 @@ impl<S: Service> Car<S> {
     }
 
     fn round(&mut self) {
-        self.signals.drain_changed(|_| ());
+        self.signals.take_changed(&mut Vec::new());
         let now = self.now();
         let drive = self.told;
         let (events, _, _) = call(&mut self.ignition, now, &self.signals, drive, &self.clock);

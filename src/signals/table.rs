@@ -133,13 +133,13 @@ impl Signals {
         }
     }
 
-    /// Takes the signals whose value or quality changed since the last call, each once, in the order of their first
-    /// change; calls `visit` with each. A value that was received again unchanged is no change.
-    pub fn drain_changed(&mut self, mut visit: impl FnMut(SignalId)) {
-        for id in self.changed.drain(..) {
+    /// Moves the signals whose value or quality changed since the last call to the end of `out`, each once, in the
+    /// order of their first change. A value that was received again unchanged is no change.
+    pub fn take_changed(&mut self, out: &mut Vec<SignalId>) {
+        for id in &self.changed {
             self.is_changed[usize::from(id.0)] = false;
-            visit(id);
         }
+        out.append(&mut self.changed);
     }
 
     fn put(&mut self, id: SignalId, reading: Reading) {
