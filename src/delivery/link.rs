@@ -13,9 +13,10 @@
 //! Back-off is exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"): a wait is drawn
 //! evenly between nothing and a ceiling that doubles from [`BACKOFF_BASE`] to [`BACKOFF_CAP`], so that a fleet that
 //! loses its broker does not come back as one. It starts anew only after a session that held for [`GOOD_AFTER`]: a
-//! broker that accepts and drops at once is not hammered. The core does not learn that coverage returned, it can only
-//! try: with an ordinary gap of seconds the ceiling is still low and the link is back within a second or two; after a
-//! long outage it takes half of the cap in the mean.
+//! broker that accepts and drops at once is not hammered. When the machine's network changes, coverage may be back, and
+//! a waiting link tries at once ([`Link::hurry`]). Where coverage returns without such a sign the core can only try: with
+//! an ordinary gap of seconds the ceiling is still low and the link is back within a second or two; after a long outage
+//! it takes half of the cap in the mean.
 //!
 //! Refused credentials need a person, so the car asks rarely ([`CREDENTIALS_BACKOFF`]) and says so in the log once,
 //! not at each attempt. A session that looks alive but acknowledges nothing (a half-open connection, a broker that
@@ -55,6 +56,9 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many keep-alives without an acknowledgement make a silent link.
 pub const WATCHDOG_KEEP_ALIVES: u32 = 2;
+
+/// A changed network is tried at once, but so often at most: a flapping interface must not make a busy loop.
+pub const HURRY_EVERY: Duration = Duration::from_secs(1);
 
 /// What the link did, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -98,6 +102,7 @@ pub struct Link {
     state: State,
     rng: Rng,
     keep_alive: Duration,
+    last_attempt: Option<MonoTime>,
     /// Losses since the last good session.
     failures: u32,
     /// The credentials were refused and have not been accepted since.
@@ -116,6 +121,7 @@ impl Link {
             state: State::Idle,
             rng,
             keep_alive,
+            last_attempt: None,
             failures: 0,
             credentials_bad: false,
             silent_since: None,
@@ -140,6 +146,16 @@ impl Link {
         };
         self.state = State::Idle;
         self.silent_since = None;
+    }
+
+    /// The machine's network changed, so coverage may be back: a waiting link tries at once, and the back-off starts
+    /// anew. Refused credentials do not get better by it.
+    pub fn hurry(&mut self, now: MonoTime) {
+        let is_waiting = matches!(self.state, State::Waiting { .. }) && !self.credentials_bad;
+        if is_waiting && self.last_attempt.is_none_or(|last| now.since(last) >= HURRY_EVERY) {
+            self.failures = 0;
+            self.connect(now);
+        }
     }
 
     /// Takes what the client saw.
@@ -212,6 +228,7 @@ impl Link {
 
     fn connect(&mut self, now: MonoTime) {
         self.stat.attempts += 1;
+        self.last_attempt = Some(now);
         self.state = State::Connecting { since: now };
         self.effect = Some(Effect::Connect);
     }

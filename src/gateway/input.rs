@@ -23,6 +23,8 @@ pub enum Input<'a> {
     Link(LinkEvent),
     /// The store answered.
     Store(StoreEvent),
+    /// A route or an address of the machine changed: coverage may be back, so a waiting link tries at once.
+    NetworkChanged,
     /// The time that [`super::Gateway::poll_timeout`] asked for has come.
     Timeout,
     /// The daemon is to stop: flush, say goodbye, then [`super::Effect::Stopped`].
