@@ -49,13 +49,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS,
     TlsConfiguration,
 };
 use rustls::{AlertDescription, CertificateError, ClientConfig};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::delivery::presence::LastWill;
 use crate::gateway::{LinkDown, LinkEvent, Publication, PublishToken};
 
 /// Room in the command and in the event channel: the window of 32, `Connect`, `Disconnect`, `Up` and `Down`, doubled.
@@ -136,21 +137,12 @@ pub struct Broker {
     pub transport: Transport,
 }
 
-/// What the broker publishes for us, retained and with QoS 1, when the connection dies without a goodbye.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Will {
-    /// The full topic.
-    pub topic: String,
-    /// The payload.
-    pub payload: Vec<u8>,
-}
-
 /// Everything that a connection needs; see [`Settings::new`].
 #[derive(Clone)]
 pub struct Settings {
     broker: Broker,
     keep_alive: Duration,
-    will: Will,
+    will: LastWill,
 }
 
 /// Settings that no connection could be made with; the deployment file must be corrected.
@@ -204,7 +196,7 @@ pub struct Counters {
 
 impl Settings {
     /// Checks everything that rumqttc would panic on or garble.
-    pub fn new(broker: Broker, keep_alive: Duration, will: Will) -> Result<Self, SettingsError> {
+    pub fn new(broker: Broker, keep_alive: Duration, will: LastWill) -> Result<Self, SettingsError> {
         if rustls::pki_types::ServerName::try_from(broker.host.as_str()).is_err() {
             return Err(SettingsError::Host(broker.host));
         }
@@ -236,7 +228,7 @@ impl Settings {
             .set_max_packet_size(MAX_PACKET_IN_BYTES, MAX_PACKET_OUT_BYTES)
             .set_inflight(PACKET_IDS)
             .set_manual_acks(true)
-            .set_last_will(LastWill::new(&self.will.topic, self.will.payload.clone(), QoS::AtLeastOnce, true))
+            .set_last_will(rumqttc::LastWill::new(&self.will.topic, self.will.payload.clone(), QoS::AtLeastOnce, true))
             .set_transport(match &self.broker.transport {
                 Transport::Plain => rumqttc::Transport::Tcp,
                 Transport::Tls(source) => rumqttc::Transport::Tls(TlsConfiguration::Rustls(source()?)),

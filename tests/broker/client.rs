@@ -3,13 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use telltale::delivery::presence::LastWill;
 use telltale::gateway::{LinkDown, LinkEvent, Publication, PublishToken};
-use telltale::io::mqtt::{self, Broker, CHANNEL_CAPACITY, Command, Counters, Settings, Transport, Will};
+use telltale::io::mqtt::{self, Broker, CHANNEL_CAPACITY, Command, Counters, Settings, Transport};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+/// The seed of this run: from `TELLTALE_SEED`, else a fixed one. Printed, so that a failure can be repeated.
+pub(crate) fn seed() -> u64 {
+    let seed = std::env::var("TELLTALE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    eprintln!("TELLTALE_SEED={seed}");
+    seed
+}
+
 /// Longer than anything that the uplink may take: 15 s to connect, twice a keep-alive of 1 s, and a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 pub(crate) const WILL_TOPIC: &str = "car/presence";
 
@@ -34,8 +44,8 @@ impl Client {
 
     /// Runs the uplink with the shortest keep-alive there is.
     pub(crate) fn start_with(broker: Broker) -> Self {
-        let will = Will { topic: WILL_TOPIC.to_owned(), payload: b"offline".to_vec() };
-        let settings = Settings::new(broker, Duration::from_secs(1), will).expect("settings");
+        let will = LastWill { topic: WILL_TOPIC.to_owned(), payload: b"offline".to_vec() };
+        let settings = Settings::new(broker, KEEP_ALIVE, will).expect("settings");
         let (commands, command_queue) = mpsc::channel(CHANNEL_CAPACITY);
         let (event_queue, events) = mpsc::channel(CHANNEL_CAPACITY);
         let counters = Arc::new(Counters::default());

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use telltale::gateway::{LinkDown, LinkEvent, PublishToken};
 use telltale::io::mqtt::{CONNECT_LIMIT_S, Command, Transport};
+use telltale::rng::Rng;
 use tokio::time::Instant;
 
 use crate::chaos_proxy::{ChaosProxy, Fault};
-use crate::client::Client;
+use crate::client::{Client, seed};
 use crate::fake_broker::{CONNACK, FakeBroker};
 use crate::mosquitto::{Mosquitto, free_port};
 use crate::outbox::{Outbox, assert_complete_and_in_order};
-use crate::seeded::Seeded;
 use crate::subscriber::Subscriber;
 
 /// What a busy machine may add to a time limit.
@@ -22,7 +22,7 @@ async fn nothing_is_lost_or_reordered_across_a_hundred_cuts_mostly_in_the_middle
     const COUNT: u64 = 10_000;
     const CUTS: usize = 100;
     let Some(broker) = Mosquitto::start(false, None) else { return };
-    let mut random = Seeded::from_env(1);
+    let mut random = Rng::new(seed());
     let subscriber = Subscriber::start(broker.port, "cloud").await;
     let proxy = ChaosProxy::start(broker.port).await;
     let mut client = Client::start(proxy.port, Transport::Plain);
@@ -34,9 +34,9 @@ async fn nothing_is_lost_or_reordered_across_a_hundred_cuts_mostly_in_the_middle
         outbox.send(&client);
         if strikes == downs && downs < CUTS && outbox.acknowledged > downs * 90 {
             strikes += 1;
-            proxy.strike(match random.within(0..12_000) {
-                at_once @ 0..1_000 if at_once % 2 == 0 => Fault::Cut,
-                bytes => Fault::CutAfter(usize::try_from(bytes).expect("small")),
+            proxy.strike(match random.index(12_000) {
+                0..1_000 => Fault::Cut,
+                bytes => Fault::CutAfter(bytes),
             });
         }
         let event = client.next().await;
@@ -120,14 +120,14 @@ async fn a_name_that_does_not_resolve_ends_the_attempt() {
 async fn garbage_ends_the_connection_and_nothing_else() {
     let broker = FakeBroker::start().await;
     let mut client = Client::start(broker.port, Transport::Plain);
-    let mut random = Seeded::from_env(2);
+    let mut random = Rng::new(seed());
     for round in 0..400 {
-        let length = usize::try_from(random.within(1..200)).expect("small");
-        let mut garbage: Vec<u8> = (0..length).map(|_| random.next().to_le_bytes()[0]).collect();
+        let length = 1 + random.index(200);
+        let mut garbage: Vec<u8> = (0..length).map(|_| random.next_u64().to_le_bytes()[0]).collect();
         let after_connack = round % 2 == 1;
         if round % 4 == 3 {
             // A valid header with a wrong body reaches deeper than noise does.
-            let kind = u8::try_from(random.within(0..16)).expect("small") << 4;
+            let kind = u8::try_from(random.below(16)).expect("small") << 4;
             garbage.splice(0..0, [kind | garbage[0] & 0x0F, u8::try_from(length.min(127)).expect("small")]);
         }
         client.command(Command::Connect);

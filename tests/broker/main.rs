@@ -1,27 +1,18 @@
 //! The uplink against a real broker: what `io::mqtt` promises, with mosquitto, broken links and broken brokers.
 //!
-//! `cfg(test)`, which always holds here, tells clippy that helpers may panic as tests may.
+//! The long form of the chaos test, with a printed report:
+//! `TELLTALE_CHAOS_CUTS=100 TELLTALE_CHAOS_EVENTS=20000 cargo test --release --test broker chaos -- --nocapture`
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[cfg(test)]
+mod chaos;
 #[path = "../support/chaos_proxy.rs"]
 mod chaos_proxy;
-#[cfg(test)]
 mod client;
-#[cfg(test)]
 mod fake_broker;
-#[cfg(test)]
 mod faults;
-#[cfg(test)]
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
-#[cfg(test)]
 mod outbox;
-#[cfg(test)]
-#[path = "../support/seeded.rs"]
-mod seeded;
-#[cfg(test)]
 mod session;
-#[cfg(test)]
 mod subscriber;
-#[cfg(test)]
 mod tls;

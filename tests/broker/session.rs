@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use telltale::delivery::presence::LastWill;
 use telltale::gateway::{LinkDown, LinkEvent, PublishToken};
 use telltale::io::mqtt::{
-    Broker, Command, Login, MAX_IN_FLIGHT, MAX_PACKET_OUT_BYTES, Settings, SettingsError, Transport, Will,
+    Broker, Command, Login, MAX_IN_FLIGHT, MAX_PACKET_OUT_BYTES, Settings, SettingsError, Transport,
 };
 
 use crate::client::{Client, WILL_TOPIC};
@@ -54,7 +55,7 @@ async fn the_last_will_is_published_when_the_process_dies_or_the_link_is_dropped
     client.command(Command::Disconnect { goodbye: true });
     assert_eq!(client.down().await, LinkDown::Requested);
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(wills(&subscriber.messages()), 0, "a goodbye is not a death");
+    assert_eq!(subscriber.with(wills), 0, "a goodbye is not a death");
 
     client.connect_until_up().await;
     client.publish(1, WILL_TOPIC, b"online", true);
@@ -162,7 +163,7 @@ fn settings_that_no_connection_could_be_made_with_are_refused() {
         login: None,
         transport: Transport::Plain,
     };
-    let will = |bytes| Will { topic: "car/presence".to_owned(), payload: vec![b'x'; bytes] };
+    let will = |bytes| LastWill { topic: "car/presence".to_owned(), payload: vec![b'x'; bytes] };
     let second = Duration::from_secs(1);
     for host in ["broker.example.com", "192.0.2.1", "::1", "localhost"] {
         assert!(Settings::new(broker(host, "car"), second, will(100)).is_ok(), "{host}");

@@ -24,7 +24,7 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    /// Subscribes to everything of the car, and again whenever the broker has forgotten the session.
+    /// Subscribes to everything, and again whenever the broker has forgotten the session.
     pub(crate) async fn start(port: u16, client_id: &str) -> Self {
         let mut options = MqttOptions::new(client_id, "127.0.0.1", port);
         options.set_clean_session(false).set_keep_alive(Duration::from_secs(5)).set_max_packet_size(1 << 20, 1 << 20);
@@ -36,7 +36,7 @@ impl Subscriber {
             loop {
                 match eventloop.poll().await {
                     Ok(Event::Incoming(Packet::ConnAck(connack))) if !connack.session_present => {
-                        client.try_subscribe("car/#", QoS::AtLeastOnce).expect("room for a request");
+                        client.try_subscribe("#", QoS::AtLeastOnce).expect("room for a request");
                     }
                     Ok(Event::Incoming(Packet::ConnAck(_) | Packet::SubAck(_))) => ready.notify_one(),
                     Ok(Event::Incoming(Packet::Publish(publish))) => sink.lock().expect("unpoisoned").push(Message {
@@ -59,11 +59,6 @@ impl Subscriber {
         tokio::time::timeout(PATIENCE, self.subscribed.notified()).await.expect("a subscription in time");
     }
 
-    /// Everything so far.
-    pub(crate) fn messages(&self) -> Vec<Message> {
-        self.messages.lock().expect("unpoisoned").clone()
-    }
-
     /// Waits until so many different messages are there, wills aside, and returns all, repeats included.
     pub(crate) async fn different(&self, count: usize) -> Vec<Message> {
         let not_a_will = |message: &&Message| message.topic != WILL_TOPIC;
@@ -78,19 +73,21 @@ impl Subscriber {
         messages
     }
 
-    /// Waits until what arrived so far is `enough`.
-    pub(crate) async fn until(&self, enough: impl Fn(&[Message]) -> bool) -> Vec<Message> {
+    /// Waits until what arrived so far is enough.
+    pub(crate) async fn until(&self, is_enough: impl Fn(&[Message]) -> bool) -> Vec<Message> {
         let mut waited = Duration::ZERO;
         let step = Duration::from_millis(20);
-        loop {
-            let messages = self.messages();
-            if enough(&messages) {
-                return messages;
-            }
-            assert!(waited < PATIENCE, "after {waited:?} there are only {} messages", messages.len());
+        while !self.with(&is_enough) {
+            assert!(waited < PATIENCE, "after {waited:?} there are only {} messages", self.with(<[_]>::len));
             tokio::time::sleep(step).await;
             waited += step;
         }
+        self.with(<[_]>::to_vec)
+    }
+
+    /// Looks at everything so far.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&[Message]) -> T) -> T {
+        look(&self.messages.lock().expect("unpoisoned"))
     }
 }
 

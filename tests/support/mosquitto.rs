@@ -96,8 +96,11 @@ impl Mosquitto {
         Some(broker)
     }
 
-    /// Starts it again after [`Self::stop`].
+    /// Starts it again after [`Self::stop`]; does nothing when it runs.
     pub(crate) fn resume(&mut self) {
+        if self.child.is_some() {
+            return;
+        }
         let log = fs::File::create(self.directory.path().join("mosquitto.log")).expect("a file");
         let child = Command::new(&self.binary)
             .arg("-c")
