@@ -12,12 +12,16 @@
 //! one, `quality` is `good`, `stale` or `invalid`, `time` is null while the wall time is not known. Durations in the
 //! data of events are in seconds; null says that the clock was not known at one of the ends.
 
+pub mod body;
 mod debounce;
 mod doc;
 mod drive;
+pub mod fuel;
 mod hysteresis;
 pub mod ignition;
 mod moment;
+pub mod odometer;
+pub mod telltales;
 #[cfg(test)]
 mod testkit;
 
@@ -27,8 +31,12 @@ use crate::delivery::Lane;
 use crate::signals::{At, SignalId, Signals};
 use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
 
+pub use body::Body;
 pub use drive::{DriveState, Motion, Phase};
+pub use fuel::Fuel;
 pub use ignition::Ignition;
+pub use odometer::Odometer;
+pub use telltales::Telltales;
 
 /// What a service sees and where it writes, for one call.
 pub struct Cx<'a> {
@@ -146,4 +154,31 @@ pub trait Service {
     /// Takes back what [`Self::save`] gave in an earlier run; called at most once, before the first update. What it
     /// cannot read it ignores: a newer version may have written it.
     fn restore(&mut self, saved: &Json, view: &View<'_>);
+}
+
+/// What the profile knows of the car beside its signals.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct VehicleFacts {
+    /// Capacity of the fuel tank in litres (VSS `Vehicle.Powertrain.FuelSystem.TankCapacity`).
+    pub tank_capacity_l: Option<f64>,
+}
+
+/// The services of a car.
+pub struct Services {
+    /// Called first in every round, and all others after a change of [`Ignition::drive`].
+    pub ignition: Ignition,
+    /// Those whose signals the profile has, in the order of their names.
+    pub others: Vec<Box<dyn Service>>,
+}
+
+/// Builds each service whose signals the profile has.
+#[must_use]
+pub fn all(signals: &Signals, facts: &VehicleFacts) -> Services {
+    let boxed: [Option<Box<dyn Service>>; 4] = [
+        Body::new(signals).map(|service| Box::new(service) as _),
+        Fuel::new(signals, facts.tank_capacity_l).map(|service| Box::new(service) as _),
+        Odometer::new(signals).map(|service| Box::new(service) as _),
+        Telltales::new(signals).map(|service| Box::new(service) as _),
+    ];
+    Services { ignition: Ignition::new(signals), others: boxed.into_iter().flatten().collect() }
 }

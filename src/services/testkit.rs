@@ -14,6 +14,9 @@ use super::{Cx, DriveState, Event, Ignition, Output, Service, View};
 
 /// The labels of `Vehicle.LowVoltageSystemState` in VSS 6.0.
 pub(super) const SUPPLY: &[&str] = &["UNDEFINED", "LOCK", "OFF", "ACC", "ON", "START"];
+/// The labels of a lamp.
+pub(super) const LAMP: &[&str] = &["OFF", "ON", "FLASHING"];
+
 /// splitmix64: small, seeded, the same everywhere.
 pub(super) struct Rng(pub u64);
 
@@ -29,6 +32,11 @@ impl Rng {
     /// A number below `bound`.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
+    }
+
+    /// A number between -1 and 1.
+    pub(super) fn unit(&mut self) -> f64 {
+        f64::from(u32::try_from(self.next() >> 32).expect("32 bits")) / f64::from(u32::MAX) * 2.0 - 1.0
     }
 
     /// One of several.
@@ -189,6 +197,10 @@ impl<S: Service> Car<S> {
 
     pub(super) fn view(&self) -> View<'_> {
         view_parts(self.now_ms, self.boot, &self.signals, &self.clock)
+    }
+
+    pub(super) fn state(&self) -> Json {
+        self.service.state(&self.view())
     }
 
     /// The daemon stops and starts again in the same boot, `gap_ms` later, with nothing received meanwhile.
