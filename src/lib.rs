@@ -3,6 +3,7 @@
 pub mod can;
 pub mod delivery;
 pub mod gateway;
+pub mod gnss;
 pub mod io;
 pub mod metrics;
 pub mod rng;
