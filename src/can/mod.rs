@@ -1,7 +1,10 @@
 //! From bits on the wire to numbers with a name.
 
+pub mod candump;
 pub mod dbc;
+pub mod e2e;
 pub mod frame;
+pub mod health;
 pub mod plan;
 
 pub use frame::{BusId, CanId, Frame, FrameKind};
