@@ -18,7 +18,7 @@
 //! | critical | store | after its commit | a new one is refused, old ones are never given up |
 //! | event | store | after its commit | the oldest telemetry goes, then the oldest event |
 //! | state | one slot a group | newest of its group | more than [`STATE_GROUPS_MAX`] waiting groups are refused |
-//! | telemetry | RAM; store after [`SPILL_AFTER`] without a link, or when half of its RAM is taken | at once | the oldest telemetry goes |
+//! | telemetry | RAM; store after [`SPILL_AFTER`] without a link, or when half of its RAM is taken | at once, but after what earlier runs left | the oldest telemetry goes |
 //!
 //! # Operation
 //!
@@ -44,9 +44,10 @@
 //!
 //! | state | what it means | what is done |
 //! |---|---|---|
-//! | opening | not opened yet | records wait in RAM; critical ones at most [`CRITICAL_PATIENCE`] |
+//! | opening | not opened yet | records wait in RAM, as older ones may lie in the store; critical ones at most [`CRITICAL_PATIENCE`] |
 //! | healthy | the last append was durable | as above |
 //! | failed | an append failed, or got no answer for [`STORE_PATIENCE`] | critical and event are sent from RAM, counted as uncommitted; the append is tried again with back-off; the first that succeeds stores all that is still unsent |
+//! | full | the quota is taken by what must not be given up | as failed, without waiting for an answer |
 //! | unavailable | it cannot be opened | as failed, without further tries |
 //!
 //! A critical record that waits for its commit for [`CRITICAL_PATIENCE`], whatever the reason, is sent without it:
@@ -414,7 +415,7 @@ impl Outbox {
         if !self.online || paused || self.flights.len() >= WINDOW {
             return None;
         }
-        if self.state.has_announcement() {
+        if self.state.is_urgent() {
             return Some(Lane::State);
         }
         if self.may_send(&self.critical) {
@@ -442,7 +443,7 @@ impl Outbox {
         let Some(entry) = queue.next() else { return false };
         entry.durability == Durability::Committed
             || match queue.lane {
-                Lane::Telemetry => true,
+                Lane::Telemetry => !self.store.is_opening(),
                 Lane::Critical => self.store.is_down() || self.patience_ends(entry) <= self.now,
                 Lane::Event | Lane::State => self.store.is_down(),
             }

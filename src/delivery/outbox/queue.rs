@@ -62,8 +62,9 @@ pub(super) fn stored_size(value_bytes: usize) -> u64 {
     RECORD_OVERHEAD_BYTES + value_bytes as u64
 }
 
-/// Records that lie in the store alone.
-#[derive(Debug, Default)]
+/// Records that lie in the store alone. Its ends are positions; count and size are bookkeeping, which may be off by
+/// records whose append failed after it had become durable.
+#[derive(Debug)]
 struct Gap {
     count: u64,
     bytes: u64,
@@ -73,12 +74,22 @@ struct Gap {
     last: u64,
 }
 
+impl Gap {
+    const NONE: Self = Self { count: 0, bytes: 0, from: 1, last: 0 };
+
+    const fn is_closed(&self) -> bool {
+        self.from > self.last
+    }
+}
+
 /// A page being read.
 #[derive(Debug)]
 pub(super) struct Load {
     pub(super) ticket: StoreTicket,
     pub(super) since: MonoTime,
     limit: usize,
+    /// The gap's newest at the time of asking.
+    last: u64,
     /// Joined the gap since, so may or may not be in the page.
     grown: u64,
     /// The gap was given up in the meantime.
@@ -120,7 +131,7 @@ impl Queue {
             volatile_bytes_max: limits.volatile_bytes,
             head: VecDeque::new(),
             head_bytes: 0,
-            gap: Gap::default(),
+            gap: Gap::NONE,
             tail: VecDeque::new(),
             uncommitted_records: 0,
             uncommitted_bytes: 0,
@@ -218,7 +229,7 @@ impl Queue {
     fn settle(&mut self) {
         while self.tail.front().is_some_and(|entry| entry.durability == Durability::Committed) {
             let Some(entry) = self.tail.pop_front() else { return };
-            if self.gap.count == 0 && self.head.len() < self.front_records && self.head_bytes < FRONT_BYTES {
+            if self.gap.is_closed() && self.head.len() < self.front_records && self.head_bytes < FRONT_BYTES {
                 self.push_head(entry);
             } else {
                 self.leave_memory(&entry);
@@ -227,8 +238,8 @@ impl Queue {
     }
 
     fn leave_memory(&mut self, entry: &Entry) {
-        if self.gap.count == 0 {
-            self.gap = Gap { from: entry.position(), ..Gap::default() };
+        if self.gap.is_closed() {
+            self.gap = Gap { from: entry.position(), ..Gap::NONE };
         }
         self.gap.count += 1;
         self.gap.bytes += entry.bytes;
@@ -244,17 +255,17 @@ impl Queue {
     pub(super) fn wants_load(&self, now: MonoTime) -> Option<(StoreKey, usize)> {
         let due = self.load_retry.is_none_or(|at| at <= now);
         let low = self.head.len() < self.front_records / 2 && self.head_bytes < FRONT_BYTES / 2;
-        if self.gap.count == 0 || self.load.is_some() || !due || !low {
+        if self.gap.is_closed() || self.load.is_some() || !due || !low {
             return None;
         }
-        let mean_bytes = (self.gap.bytes / self.gap.count).max(1);
+        let mean_bytes = (self.gap.bytes / self.gap.count.max(1)).max(1);
         let fitting = usize::try_from(FRONT_BYTES / mean_bytes).unwrap_or(LOAD_PAGE);
         Some((StoreKey { lane: self.lane, position: self.gap.from }, fitting.clamp(1, LOAD_PAGE)))
     }
 
     pub(super) fn begin_load(&mut self, ticket: StoreTicket, limit: usize, now: MonoTime) {
         self.load_retry = None;
-        self.load = Some(Load { ticket, since: now, limit, grown: 0, abandoned: false });
+        self.load = Some(Load { ticket, since: now, limit, last: self.gap.last, grown: 0, abandoned: false });
     }
 
     /// Takes a page; returns the keys of those that are no records and must go.
@@ -266,13 +277,13 @@ impl Queue {
             return corrupt;
         }
         for (key, value) in rows {
-            if key.lane != self.lane || !(self.gap.from..=self.gap.last).contains(&key.position) || self.gap.count == 0
-            {
+            if key.lane != self.lane || !(self.gap.from..=self.gap.last).contains(&key.position) {
                 continue;
             }
             let bytes = stored_size(value.len());
-            self.gap.count -= 1;
+            self.stat.stored_bytes += bytes.saturating_sub(self.gap.bytes);
             self.gap.bytes = self.gap.bytes.saturating_sub(bytes);
+            self.gap.count = self.gap.count.saturating_sub(1);
             self.gap.from = key.position.saturating_add(1);
             match codec::decode(value) {
                 Ok(record) if record.id.key() == *key => {
@@ -291,14 +302,16 @@ impl Queue {
                 }
             }
         }
-        if rows.len() < load.limit && self.gap.count > load.grown {
+        if rows.len() < load.limit {
             // The page was not full, so it held all that there was: what is still counted is not there.
-            self.stat.missing += self.gap.count - load.grown;
-            self.gap.count = load.grown;
+            self.stat.missing += self.gap.count.saturating_sub(load.grown);
+            self.gap.count = self.gap.count.min(load.grown);
+            self.gap.from = self.gap.from.max(load.last.saturating_add(1));
         }
-        if self.gap.count == 0 {
+        if self.gap.is_closed() {
+            self.stat.missing += self.gap.count;
             self.stat.stored_bytes = self.stat.stored_bytes.saturating_sub(self.gap.bytes);
-            self.gap = Gap::default();
+            self.gap = Gap::NONE;
         }
         corrupt
     }
@@ -306,7 +319,7 @@ impl Queue {
     /// Goes on without what cannot be read. It stays in the store, accounted for, and comes back after the next start.
     pub(super) fn set_gap_aside(&mut self) {
         self.stat.set_aside += self.gap.count;
-        self.gap = Gap::default();
+        self.gap = Gap::NONE;
         self.load_failures = 0;
         self.load_retry = None;
         if let Some(load) = &mut self.load {
@@ -316,7 +329,7 @@ impl Queue {
 
     /// There are records that can be given up only after they were read back.
     pub(super) fn has_gap(&self) -> bool {
-        self.gap.count > 0
+        !self.gap.is_closed()
     }
 
     /// Gives up the oldest committed record that is at hand and not in flight.
@@ -333,7 +346,7 @@ impl Queue {
     /// The record whose turn it is, wherever it is on its way into the store.
     pub(super) fn next(&self) -> Option<&Entry> {
         let in_head = self.head.iter().find(|entry| entry.flight.is_none());
-        in_head.or_else(|| self.tail.front().filter(|_| self.gap.count == 0))
+        in_head.or_else(|| self.tail.front().filter(|_| self.gap.is_closed()))
     }
 
     /// Puts the record whose turn it is under way.
@@ -341,7 +354,7 @@ impl Queue {
         let waiting = |entry: &Entry| entry.flight.is_none();
         let at = if let Some(at) = self.head.iter().position(waiting) {
             at
-        } else if self.gap.count == 0 {
+        } else if self.gap.is_closed() {
             let entry = self.tail.pop_front()?;
             self.push_head(entry);
             self.head.len() - 1

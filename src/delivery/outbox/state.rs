@@ -68,16 +68,14 @@ impl StateLane {
         self.stat.pushed += 1;
     }
 
-    /// Something goes before everything else.
-    pub(super) fn has_announcement(&self) -> bool {
-        self.announcement.as_ref().is_some_and(|(draft, _)| self.is_free(draft))
+    /// Something goes before everything else: an announcement, or an older one of the same kind that was rewound.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.announcement.as_ref().is_some_and(|(draft, _)| self.is_free(draft) || self.has_rewound())
     }
 
     /// Something could be sent.
     pub(super) fn has_next(&self) -> bool {
-        self.sent.iter().any(|sent| sent.flight.is_none())
-            || self.has_announcement()
-            || self.waiting.iter().any(|(draft, _)| self.is_free(draft))
+        self.has_rewound() || self.is_urgent() || self.waiting.iter().any(|(draft, _)| self.is_free(draft))
     }
 
     /// Puts the state whose turn it is under way: first what has a number already.
@@ -94,7 +92,7 @@ impl StateLane {
     }
 
     fn number_next(&mut self) -> Option<usize> {
-        let (draft, pushed) = if self.has_announcement() {
+        let (draft, pushed) = if self.is_urgent() {
             self.announcement.take()?
         } else {
             let at = self.waiting.iter().position(|(draft, _)| self.is_free(draft))?;
@@ -133,6 +131,10 @@ impl StateLane {
     pub(super) fn stat(&self) -> LaneStat {
         let waiting = self.waiting.len() + usize::from(self.announcement.is_some());
         LaneStat { in_memory: (waiting + self.sent.len()) as u64, ..self.stat }
+    }
+
+    fn has_rewound(&self) -> bool {
+        self.sent.iter().any(|sent| sent.flight.is_none())
     }
 
     /// No older one of its group is without its acknowledgement.

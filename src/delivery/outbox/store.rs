@@ -77,6 +77,8 @@ pub(super) struct StoreSide {
     append_retry: Retry,
     /// The quota left no room: not before this.
     pub(super) hold: Option<MonoTime>,
+    /// The quota left no room, and nothing of it can be given up.
+    full: bool,
     removals: Vec<StoreKey>,
     removals_since: MonoTime,
     remove: Option<(StoreTicket, Vec<StoreKey>)>,
@@ -93,6 +95,7 @@ impl StoreSide {
             append: None,
             append_retry: Retry::default(),
             hold: None,
+            full: false,
             removals: Vec::new(),
             removals_since: MonoTime::ZERO,
             remove: None,
@@ -103,7 +106,16 @@ impl StoreSide {
 
     /// Records cannot be made durable now: what must go, goes from RAM.
     pub(super) const fn is_down(&self) -> bool {
+        self.full || self.has_failed()
+    }
+
+    const fn has_failed(&self) -> bool {
         matches!(self.health, Health::Failed { .. } | Health::Unavailable { .. })
+    }
+
+    /// Nobody knows yet what earlier runs left.
+    pub(super) fn is_opening(&self) -> bool {
+        self.health == Health::Opening
     }
 
     pub(super) const fn is_idle(&self) -> bool {
@@ -279,7 +291,7 @@ impl Outbox {
     }
 
     fn degrade(&mut self, why: &str) {
-        if !self.store.is_down() {
+        if !self.store.has_failed() {
             self.store.health = Health::Failed { since: self.now };
             self.reports.degraded(why);
         }
@@ -333,8 +345,11 @@ impl Outbox {
         let batch = self.gather();
         if batch.is_empty() {
             self.store.hold = Some(self.now + HOLD);
+            // Full of what must not be given up, or cannot be: only then nobody is going to make room.
+            self.store.full = VICTIMS.iter().all(|lane| self.queue(*lane).is_none_or(|queue| !queue.has_gap()));
             return;
         }
+        self.store.full = false;
         if self.store.removal_due().is_some()
             && self.stored_bytes() * CRITICAL_SHARE > self.store.quota_bytes * (CRITICAL_SHARE - 1)
         {
