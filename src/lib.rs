@@ -1,6 +1,7 @@
 //! Telltale: a vehicle-side gateway.
 
 pub mod can;
+pub mod cli;
 pub mod delivery;
 pub mod gateway;
 pub mod gnss;

@@ -208,7 +208,7 @@ fn time(text: &[u8]) -> Result<(Option<WallTime>, &[u8]), LineError> {
     }
     let fraction_digits = fraction.iter().copied().chain(std::iter::repeat(b'0')).take(6);
     let micros = seconds.iter().copied().chain(fraction_digits).try_fold(0_i64, |sum, digit| {
-        let digit = i64::from(digit.is_ascii_digit().then_some(digit - b'0')?);
+        let digit = i64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
         sum.checked_mul(10)?.checked_add(digit)
     });
     if !fraction.iter().all(u8::is_ascii_digit) {

@@ -3,8 +3,11 @@
 pub mod candump;
 pub mod dbc;
 pub mod e2e;
+pub mod encode;
 pub mod frame;
 pub mod health;
 pub mod plan;
+#[cfg(test)]
+mod testkit;
 
 pub use frame::{BusId, CanId, Frame, FrameKind};
