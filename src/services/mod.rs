@@ -24,6 +24,7 @@ pub mod odometer;
 pub mod telltales;
 #[cfg(test)]
 mod testkit;
+pub mod traction_battery;
 
 use serde_json::Value as Json;
 
@@ -37,6 +38,7 @@ pub use fuel::Fuel;
 pub use ignition::Ignition;
 pub use odometer::Odometer;
 pub use telltales::Telltales;
+pub use traction_battery::TractionBattery;
 
 /// What a service sees and where it writes, for one call.
 pub struct Cx<'a> {
@@ -161,6 +163,8 @@ pub trait Service {
 pub struct VehicleFacts {
     /// Capacity of the fuel tank in litres (VSS `Vehicle.Powertrain.FuelSystem.TankCapacity`).
     pub tank_capacity_l: Option<f64>,
+    /// Gross capacity of the traction battery in kWh (VSS `Vehicle.Powertrain.TractionBattery.GrossCapacity`).
+    pub battery_gross_kwh: Option<f64>,
 }
 
 /// The services of a car.
@@ -174,11 +178,12 @@ pub struct Services {
 /// Builds each service whose signals the profile has.
 #[must_use]
 pub fn all(signals: &Signals, facts: &VehicleFacts) -> Services {
-    let boxed: [Option<Box<dyn Service>>; 4] = [
+    let boxed: [Option<Box<dyn Service>>; 5] = [
         Body::new(signals).map(|service| Box::new(service) as _),
         Fuel::new(signals, facts.tank_capacity_l).map(|service| Box::new(service) as _),
         Odometer::new(signals).map(|service| Box::new(service) as _),
         Telltales::new(signals).map(|service| Box::new(service) as _),
+        TractionBattery::new(signals, facts.battery_gross_kwh).map(|service| Box::new(service) as _),
     ];
     Services { ignition: Ignition::new(signals), others: boxed.into_iter().flatten().collect() }
 }
