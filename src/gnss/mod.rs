@@ -104,8 +104,9 @@ impl Receiver {
 
     /// The time of [`Self::poll_timeout`] has come, or not yet: does no harm when called for nothing.
     pub fn handle_timeout(&mut self, now: MonoTime) {
-        self.stream.expire(now);
-        self.work_off();
+        while self.stream.expire(now) {
+            self.work_off();
+        }
         self.assembler.expire(now, &mut |draft| self.output.sentences(draft));
     }
 

@@ -151,7 +151,7 @@ fn rmc(fields: &Fields<'_>) -> Result<Facts, Nonsense> {
         time: fields.time(1)?,
         quality: Some(fields.status(2, 12)?),
         position: fields.position(3)?,
-        speed_mps: fields.number(7)?.map(|knots| knots * MPS_PER_KNOT),
+        speed_mps: fields.magnitude(7)?.map(|knots| knots * MPS_PER_KNOT),
         course_deg: fields.course(8)?,
         day: fields.day_two_digits(9)?,
         ..Facts::default()
@@ -204,8 +204,8 @@ fn vtg(fields: &Fields<'_>) -> Result<Facts, Nonsense> {
     if !matches!(fields.get(2), b"T" | b"") || matches!(fields.get(9), b"N") {
         return Ok(Facts::default());
     }
-    let knots = fields.number(5)?.map(|knots| knots * MPS_PER_KNOT);
-    let kmh = fields.number(7)?.map(|kmh| kmh * MPS_PER_KMH);
+    let knots = fields.magnitude(5)?.map(|knots| knots * MPS_PER_KNOT);
+    let kmh = fields.magnitude(7)?.map(|kmh| kmh * MPS_PER_KMH);
     Ok(Facts { course_deg: fields.course(1)?, speed_mps: knots.or(kmh), ..Facts::default() })
 }
 
@@ -249,6 +249,10 @@ impl<'a> Fields<'a> {
 
     fn number(&self, index: usize) -> Field<f64> {
         self.read(index, decimal)
+    }
+
+    fn magnitude(&self, index: usize) -> Field<f64> {
+        self.read(index, |field| decimal(field).filter(|&value| value >= 0.0))
     }
 
     fn count(&self, index: usize) -> Field<u8> {
@@ -434,6 +438,7 @@ mod tests {
             "GPGGA,0145,4404.13,N,12118.84,W,1,12,0.5,11.9,M,,M,,",
             "GPRMC,014500.00,A,4404.13,N,12118.84,W,0.0,,310221,,,A",
             "GPRMC,014500.00,A,4404.13,N,12118.84,W,0.0,361.0,010221,,,A",
+            "GPRMC,014500.00,A,4404.13,N,12118.84,W,-1.0,,010221,,,A",
             "GPRMC,014500.00,Z,4404.13,N,12118.84,W,0.0,,010221,,,A",
         ] {
             assert_eq!(parse(body.as_bytes()), Parsed::Malformed, "{body}");

@@ -90,12 +90,8 @@ pub(super) struct Stream {
     buffer: Vec<u8>,
     /// Where the next message begins in `buffer`; what lies before it is done with.
     start: usize,
-    /// Where the bytes of the last push begin in `buffer`.
-    boundary: usize,
-    /// When the first byte of the unfinished message came.
-    begun: MonoTime,
-    /// When the last push was.
-    pushed: MonoTime,
+    /// From which index on the bytes of `buffer` came when, ascending in both; at most one for each byte.
+    arrivals: Vec<(usize, MonoTime)>,
     counters: StreamCounters,
 }
 
@@ -132,9 +128,7 @@ impl Stream {
         Self {
             buffer: Vec::with_capacity(BUFFER_LIMIT),
             start: 0,
-            boundary: 0,
-            begun: MonoTime::ZERO,
-            pushed: MonoTime::ZERO,
+            arrivals: Vec::new(),
             counters: StreamCounters::default(),
         }
     }
@@ -146,14 +140,10 @@ impl Stream {
     /// Takes as many bytes as there is room for and returns how many. At least one, when [`Self::next`] was called
     /// until it had nothing more: an unfinished message is always shorter than the buffer.
     pub(super) fn push(&mut self, now: MonoTime, bytes: &[u8]) -> usize {
-        self.expire(now);
-        self.buffer.drain(..self.start.min(self.buffer.len()));
-        self.start = 0;
-        if self.buffer.is_empty() {
-            self.begun = now;
+        self.drop_done();
+        if self.arrivals.last().is_none_or(|&(_, last)| last != now) {
+            self.arrivals.push((self.buffer.len(), now));
         }
-        self.boundary = self.buffer.len();
-        self.pushed = now;
         let taken = bytes.len().min(BUFFER_LIMIT - self.buffer.len());
         self.buffer.extend_from_slice(&bytes[..taken]);
         self.counters.bytes += taken as u64;
@@ -168,14 +158,14 @@ impl Stream {
                 Found::Partial => return None,
                 Found::Bad(cause, length) => {
                     self.count(&cause, length);
-                    self.skip(length);
+                    self.start += length;
                     continue;
                 }
                 Found::Whole(kind, length) => (kind, length),
             };
-            let at = self.begun;
+            let at = self.arrival();
             let from = self.start;
-            self.skip(length);
+            self.start += length;
             match kind {
                 Kind::Rtcm => self.counters.rtcm += 1,
                 Kind::Nmea => {
@@ -192,29 +182,45 @@ impl Stream {
 
     /// When the unfinished message will be given up; none when there is none.
     pub(super) fn deadline(&self) -> Option<MonoTime> {
-        (self.start < self.buffer.len()).then(|| self.begun + PARTIAL_LIMIT)
+        (self.start < self.buffer.len()).then(|| self.arrival() + PARTIAL_LIMIT)
     }
 
-    /// Gives up the unfinished message if its time is over. Call [`Self::next`] afterwards: whole ones may follow it.
-    pub(super) fn expire(&mut self, now: MonoTime) {
-        if self.deadline().is_some_and(|deadline| now >= deadline) {
+    /// Gives up the unfinished message if its time is over, and says whether it was. Call [`Self::next`] then, and
+    /// this again: what follows it may be whole, or as old.
+    pub(super) fn expire(&mut self, now: MonoTime) -> bool {
+        let expired = self.deadline().is_some_and(|deadline| now >= deadline);
+        if expired {
             self.counters.expired += 1;
-            self.skip(1);
-            self.begun = now;
+            self.start += 1;
         }
+        expired
     }
 
     /// Forgets the unfinished message: the port was closed.
     pub(super) fn clear(&mut self) {
         self.buffer.clear();
+        self.arrivals.clear();
         self.start = 0;
-        self.boundary = 0;
     }
 
-    fn skip(&mut self, length: usize) {
-        self.start += length;
-        if self.start >= self.boundary {
-            self.begun = self.pushed;
+    /// When the byte at `start` came.
+    fn arrival(&self) -> MonoTime {
+        let after = self.arrivals.partition_point(|&(index, _)| index <= self.start);
+        after.checked_sub(1).and_then(|last| self.arrivals.get(last)).map_or(MonoTime::ZERO, |&(_, at)| at)
+    }
+
+    fn drop_done(&mut self) {
+        let done = self.start.min(self.buffer.len());
+        self.buffer.drain(..done);
+        self.start = 0;
+        if self.buffer.is_empty() {
+            self.arrivals.clear();
+            return;
+        }
+        let gone = self.arrivals.partition_point(|&(index, _)| index <= done).saturating_sub(1);
+        self.arrivals.drain(..gone);
+        for (index, _) in &mut self.arrivals {
+            *index = index.saturating_sub(done);
         }
     }
 
@@ -426,7 +432,7 @@ mod tests {
         stream.push(MonoTime::ZERO, &[&[0xB5, 0x62, 1, 7, 0, 4][..], GLL].concat());
         assert_eq!(stream.next(), None);
         let deadline = stream.deadline().expect("something is unfinished");
-        stream.expire(deadline);
+        assert!(stream.expire(deadline));
         assert!(matches!(stream.next(), Some((_, Message::Nmea(_)))));
         assert_eq!(stream.counters().expired, 1);
         assert_eq!(stream.deadline(), None);

@@ -1,0 +1,35 @@
+//! The fuzz corpora, replayed: what the fuzzer found once, or needs to begin with, holds in every build.
+
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
+
+use std::path::Path;
+
+#[path = "common/gnss_stream.rs"]
+mod gnss_stream;
+
+#[test]
+fn nmea() {
+    replay("nmea", |data| gnss_stream::check(&gnss_stream::with_nmea_checksums(data)));
+}
+
+#[test]
+fn ubx() {
+    replay("ubx", |data| {
+        gnss_stream::check(data);
+        gnss_stream::check(&gnss_stream::with_ubx_frames(data));
+    });
+}
+
+fn replay(target: &str, check: impl Fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut paths: Vec<_> = std::fs::read_dir(&folder)
+        .expect("the corpus can be read")
+        .map(|entry| entry.expect("the entry can be read").path())
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "{} is empty", folder.display());
+    for path in paths {
+        eprintln!("{}", path.display());
+        check(&std::fs::read(&path).expect("the input can be read"));
+    }
+}
