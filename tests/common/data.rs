@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The file of that name below the data folder. Where it is missing: a loud skip, and a failure in CI.
-pub fn data(name: &str) -> Option<PathBuf> {
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("TELLTALE_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     let path = root.join(name);
