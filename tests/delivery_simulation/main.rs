@@ -3,8 +3,11 @@
 //!
 //! `TELLTALE_SEED=n cargo test --test delivery_simulation` runs the one seed again.
 
+#[cfg(test)]
 mod model;
+#[cfg(test)]
 mod store;
+#[cfg(test)]
 mod world;
 
 use world::{Outcome, World};

@@ -9,49 +9,49 @@ use telltale::time::MonoTime;
 
 /// One record that the outbox took.
 #[derive(Debug)]
-pub struct Taken {
-    pub content: u64,
-    pub at: MonoTime,
+pub(crate) struct Taken {
+    pub(crate) content: u64,
+    pub(crate) at: MonoTime,
 }
 
 #[derive(Debug, Default)]
-pub struct Model {
+pub(crate) struct Model {
     /// Every durable-lane record ever taken, by its place.
-    pub taken: BTreeMap<StoreKey, Taken>,
+    pub(crate) taken: BTreeMap<StoreKey, Taken>,
     /// Those that the outbox was told are durable, or that lay in the store at a start.
-    pub committed: BTreeSet<StoreKey>,
+    pub(crate) committed: BTreeSet<StoreKey>,
     /// Those that the subscriber has.
-    pub delivered: BTreeSet<StoreKey>,
+    pub(crate) delivered: BTreeSet<StoreKey>,
     /// Those of which the outbox has the PUBACK.
-    pub acked: BTreeSet<StoreKey>,
+    pub(crate) acked: BTreeSet<StoreKey>,
     /// Removed without a PUBACK.
-    pub evicted: BTreeSet<StoreKey>,
+    pub(crate) evicted: BTreeSet<StoreKey>,
     /// Damaged or wiped by the world.
-    pub destroyed: BTreeSet<StoreKey>,
+    pub(crate) destroyed: BTreeSet<StoreKey>,
     /// Those that may arrive out of their turn, for a reason that the documentation names.
-    pub unordered: BTreeSet<StoreKey>,
+    pub(crate) unordered: BTreeSet<StoreKey>,
     newest_seen: BTreeMap<Lane, u64>,
     last_state_seq: (u64, u64),
     /// The sum over all finished runs.
-    pub evictions_counted: BTreeMap<Lane, u64>,
+    pub(crate) evictions_counted: BTreeMap<Lane, u64>,
 }
 
 /// A message as the subscriber reads it.
 #[derive(Debug, Clone)]
-pub struct Message {
-    pub key: StoreKey,
-    pub content: Option<u64>,
-    pub topic: String,
+pub(crate) struct Message {
+    pub(crate) key: StoreKey,
+    pub(crate) content: Option<u64>,
+    pub(crate) topic: String,
 }
 
 /// Reads a publication as a consumer would; one in sixteen with a whole parser, the others, for speed, by looking.
-pub fn read(publication: &Publication) -> Message {
+pub(crate) fn read(publication: &Publication) -> Message {
     let text = str::from_utf8(&publication.payload).expect("every payload is UTF-8");
     let member = |name: &str| text.split_once(name).map(|(_, rest)| rest.split(['"', ',']).next().unwrap_or_default());
     let id = member(r#""id":""#).expect("every message has an id");
     let content = member(r#""n":"#).map(|n| n.parse().expect("a number"));
     let sequence = member(r#""sequence":""#).expect("every message has a sequence");
-    if publication.token.0 % 16 == 0 {
+    if publication.token.0.is_multiple_of(16) {
         let json: Json = serde_json::from_str(text).expect("every payload is JSON");
         assert_eq!((json["id"].as_str(), json["data"]["n"].as_u64()), (Some(id), content));
     }
@@ -69,7 +69,7 @@ pub fn read(publication: &Publication) -> Message {
 
 impl Model {
     /// The subscriber got it; repeats are dropped by id.
-    pub fn deliver(&mut self, message: &Message) {
+    pub(crate) fn deliver(&mut self, message: &Message) {
         let key = message.key;
         if key.lane == Lane::State {
             let (boot, seq) = (key.position >> 32, key.position & 0xffff_ffff);
@@ -91,7 +91,7 @@ impl Model {
     }
 
     /// The outbox asks for a removal: only of what is acknowledged, damaged, or given up and counted.
-    pub fn remove(&mut self, keys: &[StoreKey], stat: &OutboxStat) {
+    pub(crate) fn remove(&mut self, keys: &[StoreKey], stat: &OutboxStat) {
         for key in keys {
             if self.acked.contains(key) || self.destroyed.contains(key) || !self.evicted.insert(*key) {
                 continue;
@@ -107,7 +107,7 @@ impl Model {
     }
 
     /// What was given up, but not yet removed, comes back after younger ones. The evictions must have been counted.
-    pub fn power_cut(&mut self, stored: &[StoreKey]) {
+    pub(crate) fn power_cut(&mut self, stored: &[StoreKey]) {
         for lane in [Lane::Event, Lane::Telemetry] {
             let newest = self.newest_seen.get(&lane).copied().unwrap_or_default();
             let overtaken = stored.iter().filter(|key| key.lane == lane && key.position < newest);
@@ -124,7 +124,7 @@ impl Model {
     }
 
     /// At the very end, with everything healthy: what was promised has arrived.
-    pub fn check_promise(&self) {
+    pub(crate) fn check_promise(&self) {
         for key in &self.committed {
             let excused = self.destroyed.contains(key) || self.evicted.contains(key);
             assert!(excused || self.delivered.contains(key), "{key:?} was committed and never arrived");
@@ -132,7 +132,7 @@ impl Model {
     }
 
     /// At the end of a run that was not cut: every record that was taken has arrived, or is counted as given up.
-    pub fn check_run(&self, boot: u32, stat: &OutboxStat) {
+    pub(crate) fn check_run(&self, boot: u32, stat: &OutboxStat) {
         for lane in [Lane::Critical, Lane::Event, Lane::Telemetry] {
             let of_run = |key: &&StoreKey| key.lane == lane && key.position >> 32 == u64::from(boot);
             let taken = self.taken.keys().filter(of_run).count() as u64;

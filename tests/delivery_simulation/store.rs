@@ -8,7 +8,7 @@ use telltale::rng::Rng;
 
 /// How it behaves at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     Healthy,
     /// Every request fails (disk full, read-only, I/O error).
     Failing,
@@ -17,8 +17,8 @@ pub enum Mode {
 }
 
 #[derive(Debug)]
-pub struct FakeStore {
-    pub mode: Mode,
+pub(crate) struct FakeStore {
+    pub(crate) mode: Mode,
     durable: BTreeMap<StoreKey, Vec<u8>>,
     /// Removed, but the removal is not durable yet.
     removed: Vec<(StoreKey, Vec<u8>)>,
@@ -30,15 +30,15 @@ pub struct FakeStore {
 
 /// What a power cut did beside ending the run.
 #[derive(Debug, Default)]
-pub struct Damage {
+pub(crate) struct Damage {
     /// Records whose bytes changed.
-    pub corrupt: Vec<StoreKey>,
+    pub(crate) corrupt: Vec<StoreKey>,
     /// Everything is gone.
-    pub wiped: bool,
+    pub(crate) wiped: bool,
 }
 
 impl FakeStore {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             mode: Mode::Healthy,
             durable: BTreeMap::new(),
@@ -49,7 +49,7 @@ impl FakeStore {
         }
     }
 
-    pub fn request(&mut self, ticket: StoreTicket, request: StoreRequest) {
+    pub(crate) fn request(&mut self, ticket: StoreTicket, request: StoreRequest) {
         self.requests.push_back((ticket, request));
         assert!(
             self.requests.len() + self.answers.len() <= 5,
@@ -59,7 +59,7 @@ impl FakeStore {
 
     /// Carries out the oldest request. Some fail after their effect is durable, as a failed flush may. Returns the
     /// keys of such an append.
-    pub fn work(&mut self, rng: &mut Rng) -> Vec<StoreKey> {
+    pub(crate) fn work(&mut self, rng: &mut Rng) -> Vec<StoreKey> {
         if self.mode == Mode::Silent {
             return Vec::new();
         }
@@ -96,12 +96,12 @@ impl FakeStore {
     }
 
     /// The next answer, with the keys that it says are durable.
-    pub fn answer(&mut self) -> Option<(StoreEvent, Vec<StoreKey>)> {
+    pub(crate) fn answer(&mut self) -> Option<(StoreEvent, Vec<StoreKey>)> {
         self.answers.pop_front()
     }
 
     /// The power goes and comes back: requests and answers under way are lost, removals may be undone.
-    pub fn power_cut(&mut self, rng: &mut Rng) -> Damage {
+    pub(crate) fn power_cut(&mut self, rng: &mut Rng) -> Damage {
         self.requests.clear();
         self.answers.clear();
         self.mode = Mode::Healthy;
@@ -123,7 +123,7 @@ impl FakeStore {
         damage
     }
 
-    pub fn open(&mut self) -> StoreInventory {
+    pub(crate) fn open(&mut self) -> StoreInventory {
         let lanes = Lane::ALL.into_iter().filter_map(|lane| {
             let keys: Vec<_> = self.durable.iter().filter(|(key, _)| key.lane == lane).collect();
             let (first, last) = (keys.first()?, keys.last()?);
@@ -136,16 +136,11 @@ impl FakeStore {
         StoreInventory { lanes, values: Vec::new(), incident }
     }
 
-    pub fn keys(&self) -> impl Iterator<Item = StoreKey> + '_ {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = StoreKey> + '_ {
         self.durable.keys().copied()
     }
 
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.requests.is_empty() && self.answers.is_empty()
-    }
-
-    /// How many records it holds.
-    pub fn len(&self) -> usize {
-        self.durable.len()
     }
 }

@@ -32,8 +32,8 @@ const KERNEL: KernelBoot = KernelBoot(1);
 
 /// How often things happened, so that a simulation that does nothing is noticed.
 #[derive(Debug, Default)]
-pub struct Outcome {
-    pub trace: u64,
+pub(crate) struct Outcome {
+    pub(crate) trace: u64,
     cuts: u64,
     link_losses: u64,
     publications: u64,
@@ -52,7 +52,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub fn happenings(&self) -> [(&'static str, u64); 15] {
+    pub(crate) fn happenings(&self) -> [(&'static str, u64); 15] {
         [
             ("cuts", self.cuts),
             ("link losses", self.link_losses),
@@ -72,7 +72,7 @@ impl Outcome {
         ]
     }
 
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.cuts += other.cuts;
         self.link_losses += other.link_losses;
         self.publications += other.publications;
@@ -101,7 +101,7 @@ struct Weather {
     lanes: [Lane; 9],
 }
 
-pub struct World {
+pub(crate) struct World {
     rng: Rng,
     weather: Weather,
     limits: Limits,
@@ -133,7 +133,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let weather = Weather {
             link_trouble: 1 + rng.below(8),
@@ -177,7 +177,7 @@ impl World {
         }
     }
 
-    pub fn run(mut self) -> Outcome {
+    pub(crate) fn run(mut self) -> Outcome {
         for _ in 0..STEPS {
             self.step();
         }
