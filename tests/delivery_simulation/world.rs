@@ -17,7 +17,7 @@ use telltale::time::{Clock, KernelBoot, MonoTime, Stamp};
 use crate::model::{Message, Model, Taken, read};
 use crate::store::{FakeStore, Mode};
 
-const STEPS: u32 = 350;
+const STEPS: u32 = 300;
 const ORDINARY: [Lane; 9] = {
     use Lane::{Critical as C, Event as E, State as S, Telemetry as T};
     [C, E, E, E, S, T, T, T, T]
@@ -101,6 +101,22 @@ struct Weather {
     lanes: [Lane; 9],
 }
 
+/// What the outbox was told of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StoreIs {
+    Closed,
+    Open,
+    Unavailable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Session {
+    Down,
+    /// Up, but presence was not published yet.
+    Greeting,
+    Up,
+}
+
 pub(crate) struct World {
     rng: Rng,
     weather: Weather,
@@ -108,15 +124,12 @@ pub(crate) struct World {
     now: MonoTime,
     boot: u32,
     outbox: Outbox,
-    opened: bool,
+    store_is: StoreIs,
     /// What the outbox found in the store at its start, as far as it is still there.
     adopted_bytes: u64,
-    /// The store said at the start of this run that it cannot be opened.
-    unavailable: bool,
     store: FakeStore,
     model: Model,
-    online: bool,
-    presence_due: bool,
+    session: Session,
     /// Taken by the client, not yet with the broker.
     wire: VecDeque<(PublishToken, Message)>,
     /// With the broker, PUBACK under way.
@@ -157,13 +170,11 @@ impl World {
             limits,
             now: MonoTime::ZERO,
             boot,
-            opened: false,
+            store_is: StoreIs::Closed,
             adopted_bytes: 0,
-            unavailable: false,
             store: FakeStore::new(),
             model: Model::default(),
-            online: false,
-            presence_due: false,
+            session: Session::Down,
             wire: VecDeque::new(),
             unacked: Vec::new(),
             contents: 0,
@@ -283,39 +294,38 @@ impl World {
             let at = if self.rng.below(3) == 0 { self.rng.index(self.unacked.len()) } else { 0 };
             let (token, message) = self.unacked.remove(at);
             self.model.acked.insert(message.key);
-            self.link(LinkEvent::Acked(token));
+            self.link(&LinkEvent::Acked(token));
         }
     }
 
     fn link_down(&mut self) {
-        self.online = false;
+        self.session = Session::Down;
         self.wire.clear();
         self.unacked.clear();
         self.outcome.link_losses += 1;
-        self.link(LinkEvent::Down(LinkDown::Transport("reset by peer".to_owned())));
+        self.link(&LinkEvent::Down(LinkDown::Transport("reset by peer".to_owned())));
     }
 
     fn link_up(&mut self) {
-        if self.online {
+        if self.session != Session::Down {
             return;
         }
-        self.online = true;
-        self.presence_due = true;
+        self.session = Session::Greeting;
         let boot = BootId { counter: self.boot, random: 0xabcd };
         self.outbox.announce(self.now, presence::online(boot, self.stamp())).expect("a right draft");
         let session_present = self.rng.below(2) == 0;
-        self.link(LinkEvent::Up { session_present });
+        self.link(&LinkEvent::Up { session_present });
         // An acknowledgement of the session before, and one of nothing at all.
-        self.link(LinkEvent::Acked(PublishToken(u64::MAX)));
+        self.link(&LinkEvent::Acked(PublishToken(u64::MAX)));
     }
 
-    fn link(&mut self, event: LinkEvent) {
-        self.outbox.handle_link(self.now, &event);
+    fn link(&mut self, event: &LinkEvent) {
+        self.outbox.handle_link(self.now, event);
         self.settle();
     }
 
     fn store_works(&mut self) {
-        if !self.opened {
+        if self.store_is == StoreIs::Closed {
             return self.open_store();
         }
         for _ in 0..=self.rng.below(4) {
@@ -349,9 +359,9 @@ impl World {
     }
 
     fn open_store(&mut self) {
-        self.opened = true;
+        self.store_is = StoreIs::Open;
         if self.rng.below(8) == 0 && !self.calm {
-            self.unavailable = true;
+            self.store_is = StoreIs::Unavailable;
             self.waive_order_of_stored();
             self.outbox.handle_store(self.now, &StoreEvent::Unavailable("permission denied".to_owned()));
         } else {
@@ -390,11 +400,9 @@ impl World {
     fn start(&mut self) {
         self.boot += 1;
         self.outbox = Outbox::new(self.now, self.limits, BootId { counter: self.boot, random: 0xabcd });
-        self.opened = false;
+        self.store_is = StoreIs::Closed;
         self.adopted_bytes = 0;
-        self.unavailable = false;
-        self.online = false;
-        self.presence_due = false;
+        self.session = Session::Down;
         self.wire.clear();
         self.unacked.clear();
         self.next_seq = [1; 4];
@@ -406,14 +414,14 @@ impl World {
     fn calm_down(&mut self) {
         self.calm = true;
         self.store.mode = Mode::Healthy;
-        if !self.opened {
+        if self.store_is == StoreIs::Closed {
             self.open_store();
         }
         self.link_up();
         for _ in 0..20_000 {
             self.transmit();
             self.acknowledge();
-            if self.opened && !self.unavailable {
+            if self.store_is == StoreIs::Open {
                 self.store_works();
             }
             self.pass(Duration::from_millis(100));
@@ -497,7 +505,7 @@ impl World {
     }
 
     fn check_request(&mut self, request: &StoreRequest) {
-        assert!(self.opened && !self.unavailable, "the store is not there");
+        assert!(self.store_is == StoreIs::Open, "the store is not there");
         match request {
             StoreRequest::Append(records) => {
                 assert!(!records.is_empty() && records.len() <= APPEND_RECORDS_MAX);
@@ -516,16 +524,18 @@ impl World {
     }
 
     fn check_publication(&mut self, message: &Message) {
-        assert!(self.online, "there is no link");
+        assert!(self.session != Session::Down, "there is no link");
         self.outcome.publications += 1;
         let key = message.key;
         if key.lane == Lane::State {
-            self.presence_due &= !message.topic.ends_with("/presence");
+            if message.topic.ends_with("/presence") {
+                self.session = Session::Up;
+            }
             let twins = self.wire.iter().chain(&self.unacked).filter(|(_, other)| other.topic == message.topic).count();
             assert_eq!(twins, 0, "two of {} in flight", message.topic);
             return;
         }
-        assert!(!self.presence_due, "{key:?} goes before presence");
+        assert!(self.session == Session::Up, "{key:?} goes before presence");
         if key.lane == Lane::Telemetry || self.model.committed.contains(&key) {
             return;
         }
@@ -536,10 +546,10 @@ impl World {
         let stored: u64 = self.outbox.stat().lanes.iter().map(|lane| lane.stored_bytes).sum();
         let full = stored + RECORD_BYTES_MAX > self.limits.store_bytes / 8 * 7;
         assert!(
-            full || self.append_failed || self.unavailable || late || patience,
+            full || self.append_failed || self.store_is == StoreIs::Unavailable || late || patience,
             "{key:?} is published before its commit"
         );
-        if !self.opened {
+        if self.store_is == StoreIs::Closed {
             // Before the store is open, nobody knows what older ones it holds.
             self.model.unordered.insert(key);
         }
