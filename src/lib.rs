@@ -2,6 +2,7 @@
 
 pub mod can;
 pub mod cli;
+pub mod config;
 pub mod delivery;
 pub mod gateway;
 pub mod gnss;

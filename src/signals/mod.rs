@@ -1,6 +1,10 @@
 //! What the vehicle is known to be doing: named values with their quality and time.
 
+pub mod intake;
+pub mod keep;
 pub mod overlay;
+pub mod publish;
+pub mod render;
 pub mod table;
 pub mod value;
 pub mod vss;

@@ -1,0 +1,49 @@
+//! From a checked profile to the parts that run.
+
+use crate::can::plan::MessageIx;
+use crate::signals::intake::{BusSetup, Intake, MessageSetup, SignalSetup};
+use crate::signals::publish::Publisher;
+use crate::signals::{SignalId, Signals, TableError};
+
+use super::profile::{Bus, Profile, Source};
+
+impl Profile {
+    /// The signal table, nothing received yet.
+    pub fn signals(&self) -> Result<Signals, TableError> {
+        Signals::new(self.signals.clone())
+    }
+
+    /// What takes the frames of all buses.
+    #[must_use]
+    pub fn intake(&self) -> Intake {
+        Intake::new((0..).zip(&self.buses).map(|(index, bus)| self.bus_setup(index, bus)).collect())
+    }
+
+    /// What decides on publishing.
+    #[must_use]
+    pub fn publisher(&self) -> Publisher {
+        Publisher::new(self.policies.clone(), self.groups.clone())
+    }
+
+    fn bus_setup(&self, index: u8, bus: &Bus) -> BusSetup {
+        let numbers: Vec<MessageIx> = bus.plan.messages().map(|(number, _)| number).collect();
+        let signals = (0..).map(SignalId).zip(&self.sources).filter_map(|(id, source)| {
+            let Source::Can(source) = source else { return None };
+            let message = (source.bus.0 == index).then(|| numbers.get(source.message)).flatten().copied()?;
+            let name = &bus.plan.message_def(message).signals.get(source.signal)?.name;
+            Some(SignalSetup {
+                message,
+                signal: bus.plan.find_signal(message, name)?,
+                id,
+                conversion: source.conversion.clone(),
+                not_available: source.not_available.clone(),
+                range: source.range,
+            })
+        });
+        let messages = bus.rules.iter().filter_map(|rule| {
+            let message = *numbers.get(rule.message)?;
+            Some(MessageSetup { message, timeout: rule.timeout, protection: rule.protection.clone() })
+        });
+        BusSetup { signals: signals.collect(), messages: messages.collect(), plan: bus.plan.clone() }
+    }
+}
