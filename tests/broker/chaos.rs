@@ -332,7 +332,7 @@ impl Weather {
         Self { random, proxy, broker, strikes: 0, strikes_wanted, struck, next_at: calm_max, calm_max, ends: None }
     }
 
-    /// To be called often.
+    /// To be called often. A fault strikes while much is in flight, which is when it can do most harm.
     fn change(&mut self, car: &Car) {
         match self.ends {
             Some(ends) if ends <= Instant::now() => {
@@ -342,7 +342,7 @@ impl Weather {
                 self.next_at = car.acknowledgements + self.random.below(self.calm_max);
             }
             None if self.strikes < self.strikes_wanted
-                && car.link.is_online()
+                && car.outbox.in_flight() >= WINDOW / 2
                 && car.acknowledgements >= self.next_at =>
             {
                 self.strike();
