@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, Transport};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -26,7 +26,13 @@ pub(crate) struct Subscriber {
 impl Subscriber {
     /// Subscribes to everything, and again whenever the broker has forgotten the session.
     pub(crate) async fn start(port: u16, client_id: &str) -> Self {
+        Self::start_over(Transport::Tcp, port, client_id).await
+    }
+
+    /// The same with TLS.
+    pub(crate) async fn start_over(transport: Transport, port: u16, client_id: &str) -> Self {
         let mut options = MqttOptions::new(client_id, "127.0.0.1", port);
+        options.set_transport(transport);
         options.set_clean_session(false).set_keep_alive(Duration::from_secs(5)).set_max_packet_size(1 << 20, 1 << 20);
         let (client, mut eventloop) = AsyncClient::new(options, 10);
         let messages = Arc::new(Mutex::new(Vec::new()));

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use telltale::gateway::{LinkDown, LinkEvent};
+use telltale::gateway::{LinkDown, LinkEvent, PublishToken};
 use telltale::io::credentials::{self, Place, Secrecy};
 use telltale::io::mqtt::{Command, Transport};
 use telltale::io::tls::{ClientIdentity, client_config};
 
 use crate::client::Client;
 use crate::mosquitto::{Identity, Mosquitto, Pki, set_mode};
+use crate::subscriber::Subscriber;
 
 /// What the runtime does: read the files anew for each connection.
 fn transport(ca: PathBuf, identity: Option<Identity>) -> Transport {
@@ -46,7 +47,7 @@ async fn a_client_certificate_of_the_brokers_authority_connects_and_publishes() 
     let mut client = Client::start(broker.tls_port, transport(pki.ca(), Some(pki.issue("car"))));
     assert_eq!(client.connect().await, LinkEvent::Up { session_present: false });
     client.publish(7, "car/event", b"over TLS", false);
-    assert_eq!(client.next().await, LinkEvent::Acked(telltale::gateway::PublishToken(7)));
+    assert_eq!(client.next().await, LinkEvent::Acked(PublishToken(7)));
 }
 
 #[tokio::test]
@@ -129,4 +130,38 @@ async fn plain_tcp_to_a_tls_port_ends_as_a_matter_of_transport() {
     let mut client = Client::start(broker.port, transport(pki.ca(), Some(pki.issue("car"))));
     let event = client.connect().await;
     assert!(matches!(event, LinkEvent::Down(LinkDown::Transport(_))), "{event:?}");
+}
+
+#[tokio::test]
+async fn the_documented_broker_lets_each_car_write_its_own_topics_only() {
+    let page = include_str!("../../docs/mqtt.md");
+    let blocks: Vec<&str> = page.split("```conf\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [conf, acl] = blocks[..] else { panic!("docs/mqtt.md has a configuration and an access list") };
+    let pki = Pki::new("fleet");
+    let server = pki.issue("localhost");
+    let broker = Mosquitto::start_with(|directory, _, tls_port| {
+        let here = directory.display();
+        fs::write(directory.join("fleet.acl"), acl).expect("a file");
+        let conf = conf
+            .replace("listener 8883", &format!("user root\nlistener {tls_port} 127.0.0.1"))
+            .replace("/etc/mosquitto/fleet-ca.pem", &pki.ca().display().to_string())
+            .replace("/etc/mosquitto/broker.pem", &server.certificate.display().to_string())
+            .replace("/etc/mosquitto/broker.key", &server.key.display().to_string())
+            .replace("/etc/mosquitto/fleet.acl", &format!("{here}/fleet.acl"))
+            .replace("/var/lib/mosquitto/", &format!("{here}/"));
+        assert!(!conf.contains("/etc/") && !conf.contains("/var/"), "{conf}");
+        conf
+    });
+    let Some(broker) = broker else { return };
+    let Transport::Tls(cloud) = transport(pki.ca(), Some(pki.issue("cloud"))) else { panic!("TLS was asked for") };
+    let cloud = rumqttc::TlsConfiguration::Rustls(cloud().expect("good certificates"));
+    let subscriber = Subscriber::start_over(rumqttc::Transport::Tls(cloud), broker.tls_port, "cloud").await;
+    let mut client = Client::start(broker.tls_port, transport(pki.ca(), Some(pki.issue("WTL-0001"))));
+    client.connect_until_up().await;
+    for (token, topic) in ["telltale/v1/WTL-0002/event/crash", "telltale/v1/WTL-0001/event/test"].iter().enumerate() {
+        client.publish(token as u64, topic, b"x", false);
+        assert_eq!(client.next().await, LinkEvent::Acked(PublishToken(token as u64)));
+    }
+    let messages = subscriber.until(|messages| !messages.is_empty()).await;
+    assert_eq!(messages[0].topic, "telltale/v1/WTL-0001/event/test", "and nothing in another car's name");
 }

@@ -81,6 +81,14 @@ impl Mosquitto {
     /// Starts a broker that keeps its sessions across restarts when `persistence` is set. None, with a loud skip,
     /// where mosquitto is not installed; in CI it has to be.
     pub(crate) fn start(persistence: bool, pki: Option<&Pki>) -> Option<Self> {
+        Self::start_with(|directory, port, tls_port| {
+            config(directory, persistence, port, pki.map(|pki| (tls_port, pki)))
+        })
+    }
+
+    /// Starts a broker with a configuration made for its directory, plain port and TLS port. One of the two must be
+    /// listened on.
+    pub(crate) fn start_with(configure: impl FnOnce(&Path, u16, u16) -> String) -> Option<Self> {
         let Some(binary) = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].iter().find(|p| Path::new(p).exists())
         else {
             assert!(std::env::var_os("CI").is_none(), "mosquitto is not installed, and CI is set");
@@ -89,7 +97,7 @@ impl Mosquitto {
         };
         let directory = tempfile::tempdir().expect("a directory");
         let (port, tls_port) = (free_port(), free_port());
-        let config = config(directory.path(), persistence, port, pki.map(|pki| (tls_port, pki)));
+        let config = configure(directory.path(), port, tls_port);
         fs::write(directory.path().join("mosquitto.conf"), config).expect("a file");
         let mut broker = Self { directory, binary: binary.into(), child: None, port, tls_port };
         broker.resume();
@@ -112,13 +120,13 @@ impl Mosquitto {
         self.child = Some(child);
         let step = Duration::from_millis(5);
         for _ in 0..START_LIMIT.as_millis() / step.as_millis() {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+            if [self.port, self.tls_port].iter().any(|&port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()) {
                 return;
             }
             sleep(step);
         }
         let log = fs::read_to_string(self.directory.path().join("mosquitto.log")).unwrap_or_default();
-        panic!("mosquitto does not listen on port {} after {START_LIMIT:?}; its log:\n{log}", self.port);
+        panic!("mosquitto does not listen after {START_LIMIT:?}; its log:\n{log}");
     }
 
     /// Ends it as an operator would; with persistence it writes its sessions down.
