@@ -11,4 +11,6 @@ pub mod metrics;
 pub mod rng;
 pub mod services;
 pub mod signals;
+#[cfg(feature = "demo")]
+pub mod sim;
 pub mod time;
