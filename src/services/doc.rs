@@ -48,6 +48,12 @@ pub(super) fn rounded(value: Option<f64>, decimals: i32) -> Json {
     value.map_or(Json::Null, |value| ((value * scale).round() / scale).into())
 }
 
+/// `value` as a whole number; null for none.
+#[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and a car has no such numbers")]
+pub(super) fn whole(value: Option<f64>) -> Json {
+    value.map_or(Json::Null, |value| (value.round() as i64).into())
+}
+
 /// The least trusted of several qualities: one invalid value makes the sum invalid, one stale value makes it stale.
 /// Good for none at all.
 pub(super) fn worst(qualities: impl IntoIterator<Item = Quality>) -> Quality {
@@ -94,5 +100,6 @@ mod tests {
         assert_eq!(seconds(None), Json::Null);
         assert_eq!(rounded(Some(10.046), 2), json!(10.05));
         assert_eq!(rounded(None, 2), Json::Null);
+        assert_eq!((whole(Some(62.5)), whole(Some(-0.4)), whole(None)), (json!(63), json!(0), Json::Null));
     }
 }

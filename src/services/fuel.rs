@@ -230,8 +230,8 @@ impl Fuel {
     fn refueled(&mut self, cx: &mut Cx<'_>, before: f64, after: f64) {
         let volume_l = self.capacity_l.map(|litres| litres * (after - before) / 100.0);
         let data = json!({
-            "before_percent": doc::rounded(Some(before), 0),
-            "after_percent": doc::rounded(Some(after), 0),
+            "before_percent": doc::whole(Some(before)),
+            "after_percent": doc::whole(Some(after)),
             "volume_l": doc::rounded(volume_l, 1),
         });
         cx.out.events.push(Event::new("fuel.refueled", cx.now, data).with_position());
@@ -387,7 +387,7 @@ impl Service for Fuel {
 }
 
 fn percent(percent: Option<f64>, quality: Quality, at: At, view: &View<'_>) -> Json {
-    doc::measured(doc::rounded(percent, 0), "percent", quality, view.time(at))
+    doc::measured(doc::whole(percent), "percent", quality, view.time(at))
 }
 
 #[cfg(test)]

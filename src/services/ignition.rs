@@ -137,9 +137,19 @@ pub struct Ignition {
     driving_since: Option<MonoTime>,
     /// The ignition was on before the machine was rebooted, since then: to be closed with the first word.
     unclosed: Option<Unclosed>,
-    /// Since when all inputs are stale.
-    silent_since: Option<MonoTime>,
+    /// This run has heard a word.
+    heard: bool,
+    /// All inputs are stale.
+    silence: Option<Silence>,
     deadline: Option<MonoTime>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    /// The last word, perhaps one that an earlier run heard.
+    since: MonoTime,
+    /// When it will have lasted long enough, listened to by this run.
+    is_sleep_at: MonoTime,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -171,7 +181,8 @@ impl Ignition {
             by: By::Signal,
             driving_since: None,
             unclosed: None,
-            silent_since: None,
+            heard: false,
+            silence: None,
             deadline: None,
         }
     }
@@ -235,11 +246,16 @@ impl Ignition {
         }
     }
 
-    /// Since when the wheels turn, if long enough for a drive.
+    /// Since when it drives, if for long enough.
     fn drives(&self, now: MonoTime) -> Option<MonoTime> {
+        self.rolls_since().filter(|since| now >= *since + DRIVING_AFTER)
+    }
+
+    /// Since when the wheels turn with the ignition on: before, it was pushed or towed.
+    fn rolls_since(&self) -> Option<MonoTime> {
         match self.drive.motion {
-            Motion::Moving(since) if now >= since + DRIVING_AFTER => Some(since),
-            Motion::Moving(_) | Motion::Standing(_) | Motion::Unknown => None,
+            Motion::Moving(since) => Some(self.drive.on_since.map_or(since, |on| since.max(on))),
+            Motion::Standing(_) | Motion::Unknown => None,
         }
     }
 
@@ -310,28 +326,32 @@ impl Ignition {
 
     /// All inputs are stale: the car sleeps when it lasts.
     fn follow_silence(&mut self, cx: &mut Cx<'_>) {
-        if self.silent_since.is_none() {
-            let last_word = self.inputs.last_word(cx.signals).map_or(cx.now, |at| at.min(cx.now));
-            self.silent_since = Some(last_word);
+        if self.silence.is_none() {
+            let since = self.inputs.last_word(cx.signals).map_or(cx.now, |at| at.min(cx.now));
+            let listened = if self.heard { since } else { cx.now };
+            self.silence = Some(Silence { since, is_sleep_at: listened + SILENCE_IS_SLEEP });
             self.drive.motion = Motion::Unknown;
             self.supply.offer(cx.now, None, SUPPLY_HOLD);
             self.park = Debounce::new(None);
             cx.out.state_changed = true;
         }
-        let awake = self.drive.phase > Phase::Off || self.unclosed.is_some();
-        if let Some(since) = self.silent_since.filter(|since| awake && cx.now >= *since + SILENCE_IS_SLEEP) {
+        if let Some(silence) = self.silence.filter(|silence| self.is_awake() && cx.now >= silence.is_sleep_at) {
             self.supply = Debounce::new(Some(Supply::Off));
-            self.switch_off(cx, Phase::Off, since, By::Silence);
+            self.switch_off(cx, Phase::Off, silence.since, By::Silence);
         }
     }
 
+    /// There is something that can fall asleep.
+    fn is_awake(&self) -> bool {
+        self.drive.phase > Phase::Off || self.unclosed.is_some()
+    }
+
     fn next_deadline(&self) -> Option<MonoTime> {
-        if let Some(since) = self.silent_since {
-            let awake = self.drive.phase > Phase::Off || self.unclosed.is_some();
-            return awake.then(|| since + SILENCE_IS_SLEEP);
+        if let Some(silence) = self.silence {
+            return self.is_awake().then_some(silence.is_sleep_at);
         }
         let motion = match (self.drive.motion, self.drive.phase) {
-            (Motion::Moving(since), Phase::On | Phase::Ready) => Some(since + DRIVING_AFTER),
+            (Motion::Moving(_), Phase::On | Phase::Ready) => self.rolls_since().map(|since| since + DRIVING_AFTER),
             (Motion::Standing(since), Phase::Driving) if self.park.believed() == Some(true) => {
                 Some(since + PARK_ENDS_DRIVE)
             }
@@ -361,9 +381,8 @@ impl Service for Ignition {
             return;
         }
         if self.inputs.all().any(|id| cx.signals.get(id).quality != Quality::Stale) {
-            if self.silent_since.take().is_some() {
-                cx.out.state_changed = true;
-            }
+            self.heard = true;
+            cx.out.state_changed |= self.silence.take().is_some();
             self.follow(cx);
         } else {
             self.follow_silence(cx);
@@ -377,7 +396,7 @@ impl Service for Ignition {
 
     fn state(&self, view: &View<'_>) -> Json {
         let known = self.drive.phase != Phase::Unknown;
-        let quality = if self.silent_since.is_some() || !known { Quality::Stale } else { Quality::Good };
+        let quality = if self.silence.is_some() || !known { Quality::Stale } else { Quality::Good };
         let time = if known { view.time(self.since.at()) } else { Json::Null };
         json!({ "by": self.by.name(), "phase": doc::measured(self.drive.phase.name(), "", quality, time) })
     }

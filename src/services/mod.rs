@@ -187,3 +187,6 @@ pub fn all(signals: &Signals, facts: &VehicleFacts) -> Services {
     ];
     Services { ignition: Ignition::new(signals), others: boxed.into_iter().flatten().collect() }
 }
+
+#[cfg(test)]
+mod tests;

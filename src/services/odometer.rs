@@ -12,8 +12,8 @@
 //!
 //! # Event
 //!
-//! `odometer.replaced`: its time is when the new count was seen first; `rejected` counts the values that were rejected
-//! since the start of the daemon.
+//! `odometer.replaced`: its time is when the new count was seen first; `rejected` counts the values that were ever
+//! rejected.
 //!
 //! ```json
 //! {"before_m": 84210000, "after_m": 12000, "rejected": 1}
@@ -91,6 +91,7 @@ struct Candidate {
 struct Saved {
     distance_m: f64,
     at: Stamp,
+    rejected: u64,
 }
 
 impl Odometer {
@@ -137,8 +138,8 @@ impl Odometer {
     fn replace(&mut self, distance_m: f64, since: MonoTime, cx: &mut Cx<'_>) {
         let before = self.accepted.map(|accepted| accepted.distance_m);
         let data = json!({
-            "before_m": doc::rounded(before, 0),
-            "after_m": doc::rounded(Some(distance_m), 0),
+            "before_m": doc::whole(before),
+            "after_m": doc::whole(Some(distance_m)),
             "rejected": self.rejected,
         });
         cx.out.events.push(Event::new("odometer.replaced", since, data));
@@ -214,18 +215,19 @@ impl Service for Odometer {
         let quality = self.quality_now(view.signals);
         let at = if quality == Quality::Good { view.signals.get(self.id).at } else { at };
         json!({
-            "distance": doc::measured(doc::rounded(distance_m, 0), unit, quality, view.time(at)),
+            "distance": doc::measured(doc::whole(distance_m), unit, quality, view.time(at)),
             "rejected": self.rejected,
         })
     }
 
     fn save(&self, view: &View<'_>) -> Json {
         let Some(Accepted { distance_m, at }) = self.accepted else { return Json::Null };
-        serde_json::to_value(Saved { distance_m, at: at.stamp(view) }).unwrap_or(Json::Null)
+        serde_json::to_value(Saved { distance_m, at: at.stamp(view), rejected: self.rejected }).unwrap_or(Json::Null)
     }
 
     fn restore(&mut self, saved: &Json, view: &View<'_>) {
-        if let Ok(Saved { distance_m, at }) = Saved::deserialize(saved) {
+        if let Ok(Saved { distance_m, at, rejected }) = Saved::deserialize(saved) {
+            self.rejected = rejected;
             self.accepted = Some(Accepted { distance_m, at: Moment::restored(at, view) });
             self.shown.offer(distance_m);
             self.saved.offer(distance_m);

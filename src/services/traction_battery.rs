@@ -127,6 +127,7 @@ type Told = (Option<bool>, Quality, &'static str, Quality, Quality);
 #[derive(Serialize, Deserialize)]
 struct Saved {
     plug: Option<bool>,
+    charging: Option<bool>,
     session: Option<SavedSession>,
 }
 
@@ -172,7 +173,7 @@ impl TractionBattery {
                 session.uncertain |= was_driven;
             }
             let moved = match cx.drive.motion {
-                Motion::Moving(since) if driving => since,
+                Motion::Moving(since) if driving => cx.drive.on_since.map_or(since, |on| since.max(on)),
                 _ => cx.now,
             };
             self.end(cx, moved, true);
@@ -185,7 +186,10 @@ impl TractionBattery {
         };
         match self.charging.offer(cx.now, word, hold) {
             Some((true, since)) => self.begin(cx, since),
-            Some((false, since)) => self.end(cx, since, unplugged),
+            Some((false, since)) => {
+                cx.out.save = true;
+                self.end(cx, since, unplugged);
+            }
             None => (),
         }
         let energy = self.inputs.energy(cx.signals);
@@ -357,16 +361,16 @@ impl Service for TractionBattery {
 
     fn save(&self, view: &View<'_>) -> Json {
         let session = self.session.as_ref().map(|session| session.save(view));
-        serde_json::to_value(Saved { plug: self.plug.believed(), session }).unwrap_or(Json::Null)
+        serde_json::to_value(Saved { plug: self.plug.believed(), charging: self.charging.believed(), session })
+            .unwrap_or(Json::Null)
     }
 
     fn restore(&mut self, saved: &Json, view: &View<'_>) {
         let Ok(saved) = Saved::deserialize(saved) else { return };
         self.plug = Debounce::new(saved.plug);
         self.session = saved.session.map(|session| Session::restored(&session, view));
-        if self.session.is_some() {
-            self.charging = Debounce::new(Some(true));
-        }
+        // The two agree, whatever was saved.
+        self.charging = Debounce::new(saved.charging.map(|_| self.session.is_some()));
     }
 }
 

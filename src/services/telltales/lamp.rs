@@ -36,7 +36,7 @@ impl Mode {
 }
 
 /// A lamp that is shown.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Shown {
     /// When it came on.
     pub(super) since: Moment,
@@ -66,6 +66,7 @@ pub(super) struct Saved {
     mode: Mode,
     count: u32,
     flashed: bool,
+    flickers: bool,
 }
 
 #[derive(Debug)]
@@ -168,7 +169,7 @@ impl Lamp {
         if self.shown.is_none() {
             return [self.raise(now, ignition_on), None];
         }
-        let flashes = self.follow_mode();
+        let flashes = self.follow_mode(ignition_on);
         [flashes, self.clear(now, ignition_on)]
     }
 
@@ -182,20 +183,22 @@ impl Lamp {
         };
         let steady = seen.lit_since.filter(|_| seen.lightings > 1).map(|since| since + CLEAR_HOLD);
         let after_check = step.map(|due| due.max(check_end));
-        [after_check, steady, self.mode.deadline()].into_iter().flatten().filter(|due| *due > now).min()
+        let mode_differs = self.shown.is_some_and(|shown| self.mode.believed() != Some(shown.mode));
+        let mode_due = mode_differs.then_some(check_end);
+        [after_check, steady, mode_due, self.mode.deadline()].into_iter().flatten().filter(|due| *due > now).min()
     }
 
     pub(super) fn save(&self, view: &View<'_>) -> Option<Saved> {
-        let Shown { since, mode, count, flashed, .. } = self.shown.as_ref()?;
+        let Shown { since, mode, count, flashed, flickers } = *self.shown.as_ref()?;
         let (since, name) = (since.stamp(view), self.name.clone());
-        Some(Saved { name, since, mode: *mode, count: *count, flashed: *flashed })
+        Some(Saved { name, since, mode, count, flashed, flickers })
     }
 
     pub(super) fn restore(&mut self, saved: &Saved, view: &View<'_>) {
         let since = Moment::restored(saved.since, view);
         self.mode = Debounce::new(Some(saved.mode));
-        let Saved { mode, count, flashed, .. } = *saved;
-        self.shown = Some(Shown { since, mode, count, flashed, flickers: false });
+        let Saved { mode, count, flashed, flickers, .. } = *saved;
+        self.shown = Some(Shown { since, mode, count, flashed, flickers });
     }
 
     fn raise(&mut self, now: MonoTime, ignition_on: Option<MonoTime>) -> Option<Step> {
@@ -214,18 +217,21 @@ impl Lamp {
         }
         let flickers = self.raises.iter().all(|at| at.is_some_and(|at| now.since(at) < FLICKER_WINDOW));
         let shown = Shown { since, mode, count: 1, flashed: mode == Mode::Flashing, flickers };
-        self.shown = Some(shown.clone());
+        self.shown = Some(shown);
         Some(Step::Raised(shown))
     }
 
-    fn follow_mode(&mut self) -> Option<Step> {
+    fn follow_mode(&mut self, ignition_on: Option<MonoTime>) -> Option<Step> {
+        // What was believed of a lamp that is dark now is past.
+        self.seen.burst_since?;
         let shown = self.shown.as_mut()?;
         let mode = self.mode.believed().filter(|mode| *mode != shown.mode)?;
         shown.mode = mode;
         if mode == Mode::On || std::mem::replace(&mut shown.flashed, true) {
             return None;
         }
-        Some(Step::Flashes(shown.clone(), self.mode_since))
+        let since = ignition_on.map_or(self.mode_since, |on| self.mode_since.max(on));
+        Some(Step::Flashes(*shown, since))
     }
 
     fn clear(&mut self, now: MonoTime, ignition_on: Option<MonoTime>) -> Option<Step> {
