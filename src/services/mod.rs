@@ -28,6 +28,7 @@ pub mod traction_battery;
 
 use serde_json::Value as Json;
 
+use crate::config::VehicleFacts;
 use crate::delivery::Lane;
 use crate::signals::{At, SignalId, Signals};
 use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
@@ -156,15 +157,6 @@ pub trait Service {
     /// Takes back what [`Self::save`] gave in an earlier run; called at most once, before the first update. What it
     /// cannot read it ignores: a newer version may have written it.
     fn restore(&mut self, saved: &Json, view: &View<'_>);
-}
-
-/// What the profile knows of the car beside its signals.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct VehicleFacts {
-    /// Capacity of the fuel tank in litres (VSS `Vehicle.Powertrain.FuelSystem.TankCapacity`).
-    pub tank_capacity_l: Option<f64>,
-    /// Gross capacity of the traction battery in kWh (VSS `Vehicle.Powertrain.TractionBattery.GrossCapacity`).
-    pub battery_gross_kwh: Option<f64>,
 }
 
 /// The services of a car.

@@ -126,9 +126,20 @@ fn a_restart_changes_nothing_for_the_traction_battery() {
     a_restart_changes_nothing(|signals| TractionBattery::new(signals, None).expect("a battery"));
 }
 
+fn facts(tank_capacity_l: Option<f64>, battery_gross_kwh: Option<f64>) -> VehicleFacts {
+    VehicleFacts {
+        wmi: None,
+        category: "M1".to_owned(),
+        propulsion: Vec::new(),
+        tank_capacity_l,
+        battery_gross_kwh,
+        seats: None,
+    }
+}
+
 fn names(defs: Vec<SignalDef>) -> Vec<&'static str> {
     let signals = Signals::new(defs).expect("distinct paths");
-    let facts = VehicleFacts { tank_capacity_l: Some(43.0), battery_gross_kwh: Some(18.0) };
+    let facts = facts(Some(43.0), Some(18.0));
     all(&signals, &facts).others.iter().map(|service| service.name()).collect()
 }
 
@@ -146,7 +157,7 @@ fn a_value_of_another_kind_than_expected_harms_nobody() {
         def.datatype = Datatype::Int;
     }
     let mut signals = Signals::new(defs).expect("distinct paths");
-    let mut services = all(&signals, &VehicleFacts::default());
+    let mut services = all(&signals, &facts(None, None));
     let clock = Clock::default();
     let mut rng = Rng(1);
     for ms in 0..2_000 {
