@@ -9,7 +9,8 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
+use std::os::unix;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,7 +23,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -81,12 +82,17 @@ pub enum BindError {
     },
 }
 
-/// Listens, but does not answer yet.
+/// Listens, but does not answer yet. Belongs to no runtime until [`serve`] is called on the thread that serves.
 #[derive(Debug)]
-pub struct Listener(Kind);
+pub struct Listener(Bound);
 
 #[derive(Debug)]
-enum Kind {
+enum Bound {
+    Tcp(net::TcpListener),
+    Unix(unix::net::UnixListener),
+}
+
+enum Acceptor {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -96,11 +102,11 @@ impl Listener {
     pub async fn bind(address: &Address) -> Result<Self, BindError> {
         match address {
             Address::Tcp(address) if !address.ip().is_loopback() => Err(BindError::NotLoopback(*address)),
-            Address::Tcp(address) => match TcpListener::bind(address).await {
-                Ok(listener) => Ok(Self(Kind::Tcp(listener))),
+            Address::Tcp(address) => match net::TcpListener::bind(address) {
+                Ok(listener) => Ok(Self(Bound::Tcp(listener))),
                 Err(source) => Err(BindError::Io { address: address.to_string(), source }),
             },
-            Address::Unix(path) => bind_unix(path),
+            Address::Unix(path) => bind_unix(path).await,
         }
     }
 
@@ -108,15 +114,30 @@ impl Listener {
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
-            Kind::Tcp(listener) => listener.local_addr().ok(),
-            Kind::Unix(_) => None,
+            Bound::Tcp(listener) => listener.local_addr().ok(),
+            Bound::Unix(_) => None,
         }
     }
 
+    fn acceptor(self) -> io::Result<Acceptor> {
+        match self.0 {
+            Bound::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener).map(Acceptor::Tcp)
+            }
+            Bound::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                UnixListener::from_std(listener).map(Acceptor::Unix)
+            }
+        }
+    }
+}
+
+impl Acceptor {
     async fn accept(&self) -> io::Result<Box<dyn Stream>> {
-        match &self.0 {
-            Kind::Tcp(listener) => listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
-            Kind::Unix(listener) => listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
+        match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
+            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
         }
     }
 }
@@ -126,10 +147,17 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Answers until the future is dropped; the open connections end with it.
 pub async fn serve(listener: Listener, asks: mpsc::Sender<Ask>) {
+    let acceptor = match listener.acceptor() {
+        Ok(acceptor) => acceptor,
+        Err(error) => {
+            tracing::error!(%error, "the metrics page is not served: no file descriptor can be watched");
+            return std::future::pending().await;
+        }
+    };
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+            accepted = acceptor.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok(stream) => { connections.spawn(connection(stream, asks.clone())); }
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection for metrics");
@@ -181,18 +209,18 @@ fn response(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>>
     response
 }
 
-fn bind_unix(path: &Path) -> Result<Listener, BindError> {
+async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
     let failed = |source| BindError::Io { address: path.display().to_string(), source };
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
         Ok(metadata) if !metadata.file_type().is_socket() => return Err(BindError::NotASocket(path.to_owned())),
-        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+        Ok(_) if UnixStream::connect(path).await.is_ok() => {
             return Err(failed(io::ErrorKind::AddrInUse.into()));
         }
         Ok(_) => std::fs::remove_file(path).map_err(failed)?,
     }
-    let listener = UnixListener::bind(path).map_err(failed)?;
+    let listener = unix::net::UnixListener::bind(path).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
-    Ok(Listener(Kind::Unix(listener)))
+    Ok(Listener(Bound::Unix(listener)))
 }

@@ -244,8 +244,8 @@ impl Settings {
     }
 }
 
-/// Serves the core until the command or the event channel is closed. A connection that is open then is dropped
-/// without a goodbye.
+/// Serves the core until the command channel is closed and empty, so that a goodbye that is in it is still said.
+/// A connection that is open then is dropped without one. Events that nobody takes any more are lost.
 pub async fn run(
     settings: Settings,
     mut commands: mpsc::Receiver<Command>,
@@ -266,9 +266,7 @@ pub async fn run(
             Err(reason) => Some(LinkDown::Credentials(reason)),
         };
         let Some(down) = ended else { return };
-        if events.send(LinkEvent::Down(down)).await.is_err() {
-            return;
-        }
+        let _ = events.send(LinkEvent::Down(down)).await;
     }
 }
 
@@ -318,14 +316,15 @@ impl<'a> Connection<'a> {
                 },
                 command = commands.recv() => match command {
                     Some(Command::Publish(publication)) => self.publish(publication),
-                    Some(Command::Disconnect { goodbye }) => return self.disconnect(goodbye).await,
+                    Some(Command::Disconnect { goodbye }) => {
+                        self.disconnect(goodbye).await;
+                        return Some(LinkDown::Requested);
+                    }
                     Some(Command::Connect) => None,
                     None => return None,
                 },
             };
-            if let Some(answer) = answer {
-                self.events.send(answer).await.ok()?;
-            }
+            self.tell(answer).await;
         }
     }
 
@@ -365,8 +364,14 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Ends the connection on the core's demand; none when the core is gone.
-    async fn disconnect(mut self, goodbye: bool) -> Option<LinkDown> {
+    async fn tell(&self, answer: Option<LinkEvent>) {
+        if let Some(answer) = answer {
+            let _ = self.events.send(answer).await;
+        }
+    }
+
+    /// Ends the connection on the core's demand.
+    async fn disconnect(&mut self, goodbye: bool) {
         if goodbye && self.up && self.client.try_disconnect().is_ok() {
             // The broker closes after a DISCONNECT (MQTT 3.1.1, 3.14.4), which ends the driver.
             let limit = tokio::time::sleep(GOODBYE_LIMIT);
@@ -377,15 +382,13 @@ impl<'a> Connection<'a> {
                     () = &mut limit => None,
                 };
                 let Some(event) = event else { break };
-                if let Some(answer) = self.on_event(event) {
-                    self.events.send(answer).await.ok()?;
-                }
+                let answer = self.on_event(event);
+                self.tell(answer).await;
             }
         }
         self.driver.abort();
         // The socket is closed when the task is gone, which is before `Down` is reported.
         let _ = (&mut self.driver).await;
-        Some(LinkDown::Requested)
     }
 
     /// Why the driver ended.

@@ -91,6 +91,12 @@ impl Client {
         }
     }
 
+    /// The core lets go of both channels; what is in the command channel is still done.
+    pub(crate) async fn let_go(self) {
+        drop((self.commands, self.events));
+        tokio::time::timeout(PATIENCE, self.task).await.expect("in time").expect("no panic");
+    }
+
     /// The process dies.
     pub(crate) fn die(self) {
         self.task.abort();

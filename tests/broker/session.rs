@@ -77,6 +77,23 @@ async fn the_last_will_is_published_when_the_process_dies_or_the_link_is_dropped
 }
 
 #[tokio::test]
+async fn a_goodbye_is_said_though_the_core_has_let_go_already() {
+    let Some(broker) = Mosquitto::start(false, None) else { return };
+    let subscriber = Subscriber::start(broker.port, "cloud").await;
+    for round in 0..20 {
+        let mut client = Client::start(broker.port, Transport::Plain);
+        client.connect_until_up().await;
+        for token in 0..30 {
+            client.publish(token, "car/event", format!("{round} {token}").as_bytes(), false);
+        }
+        client.command(Command::Disconnect { goodbye: true });
+        client.let_go().await;
+    }
+    let messages = subscriber.until(|messages| messages.len() >= 20 * 30).await;
+    assert!(messages.iter().all(|message| message.topic != WILL_TOPIC), "a last will after a goodbye");
+}
+
+#[tokio::test]
 async fn an_oversized_message_is_refused_and_the_link_stays_up() {
     let Some(broker) = Mosquitto::start(false, None) else { return };
     let mut client = Client::start(broker.port, Transport::Plain);
