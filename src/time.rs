@@ -177,6 +177,10 @@ pub struct Stamp {
     pub wall: Option<WallStamp>,
 }
 
+/// 2026-01-01T00:00:00Z: no run of this version is earlier, so a clock that says so was never set, and a receiver that
+/// says so has rolled over its week.
+pub const DATE_FLOOR: WallTime = WallTime::from_unix_micros(1_767_225_600_000_000);
+
 /// How much a free-running crystal may drift: 100 ppm covers the automotive temperature range
 /// (an ordinary 32 kHz crystal: ±20 ppm at 25 °C, −0.034 ppm/°C² away from it).
 pub const DRIFT_PPM: u32 = 100;

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 pub use fix::{ARRIVAL_DELAY_LIMIT, Accuracy, AccuracySource, Fix, FixKind, Position, PositionDoubt, TimeDoubt};
 
-use crate::time::{MonoTime, WallTime};
+use crate::time::{DATE_FLOOR, MonoTime, WallTime};
 use epoch::{Assembler, Draft};
 use plausibility::Judge;
 use stream::{Message, Stream, StreamCounters};
@@ -70,7 +70,7 @@ pub struct Receiver {
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self::with_date_floor(plausibility::DATE_FLOOR)
+        Self::with_date_floor(DATE_FLOOR)
     }
 }
 

@@ -24,9 +24,6 @@ use super::epoch::Draft;
 use super::fix::{Fix, FixKind, Position, PositionDoubt, TimeDoubt};
 use crate::time::{MonoTime, WallTime};
 
-/// 2026-01-01T00:00:00Z: no run of this version is earlier. A recording may need an earlier one.
-pub const DATE_FLOOR: WallTime = WallTime::from_unix_micros(1_767_225_600_000_000);
-
 /// The GPS week has ten bits (IS-GPS-200, 20.3.3.3.1.1).
 const ROLLOVER: Duration = Duration::from_secs(1_024 * 7 * 86_400);
 

@@ -1,7 +1,10 @@
 //! The shell: one file for each thing in the outside world. They decide nothing and never use each other.
 
+pub mod clock;
 pub mod credentials;
 pub mod metrics_http;
 pub mod mqtt;
+pub mod serial;
 pub mod store;
+mod sys;
 pub mod tls;

@@ -1,0 +1,32 @@
+//! What no safe crate of ours does. All `unsafe` of the project is here.
+
+#![expect(unsafe_code, reason = "adjtimex(2) and watching a descriptor have no safe interface; this is their one home")]
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Lets the runtime watch a non-blocking descriptor for something to read.
+pub(super) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` always gives the same descriptor, which it owns and which stays open until it is dropped,
+    // and the `AsyncFd` that it moves into takes itself off the reactor before it drops it.
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+}
+
+/// How far the kernel's wall clock may be off, as the program that disciplines it says (`maxerror` of adjtimex(2));
+/// none when nobody disciplines it.
+pub(super) fn clock_error() -> Result<Option<Duration>, Errno> {
+    // SAFETY: `timex` is a plain C struct of integers, for which all zeroes is a valid value.
+    let mut timex: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is valid and unique for the call, and the kernel writes a `timex` and nothing more. `modes`
+    // is zero, so that the clock is only read.
+    let state = Errno::result(unsafe { libc::adjtimex(&raw mut timex) })?;
+    let disciplined = state != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0;
+    let micros = u64::try_from(timex.maxerror).unwrap_or(u64::MAX);
+    Ok(disciplined.then(|| Duration::from_micros(micros)))
+}
