@@ -4,8 +4,17 @@
 
 use std::path::Path;
 
+#[path = "common/config_files.rs"]
+mod config_files;
 #[path = "common/gnss_stream.rs"]
 mod gnss_stream;
+
+#[test]
+fn deployment() {
+    let mut accepted = 0;
+    replay("deployment", |data| accepted += usize::from(config_files::check(data)));
+    assert!(accepted >= 4, "the fuzzer must begin behind the parsers: {accepted} accepted");
+}
 
 #[test]
 fn nmea() {
@@ -20,7 +29,7 @@ fn ubx() {
     });
 }
 
-fn replay(target: &str, check: impl Fn(&[u8])) {
+fn replay(target: &str, mut check: impl FnMut(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut paths: Vec<_> = std::fs::read_dir(&folder)
         .expect("the corpus can be read")
