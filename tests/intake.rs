@@ -31,7 +31,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let profile = small_profile::small();
-        Self { signals: profile.signals().expect("a table"), intake: profile.intake(), sender: State::default() }
+        Self { signals: profile.table().expect("a table"), intake: profile.intake(), sender: State::default() }
     }
 
     /// A frame of the protected message, as its sender makes it.

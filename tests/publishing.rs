@@ -30,7 +30,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let profile = small_profile::small();
-        let signals = profile.signals().expect("a table");
+        let signals = profile.table().expect("a table");
         Self { signals, publisher: profile.publisher(), clock: Clock::default(), now: MonoTime::ZERO }
     }
 
@@ -225,7 +225,7 @@ fn restart(bench: &Bench, boot: KernelBoot) -> Signals {
     let view = View { now: bench.now, boot: BOOT, signals: &bench.signals, clock: &bench.clock };
     let saved = keep::save(&view);
     assert!(saved.iter().all(|(name, bytes)| name.starts_with(keep::NAME_PREFIX) && bytes.len() <= 60 * 1024));
-    let mut signals = small_profile::small().signals().expect("a table");
+    let mut signals = small_profile::small().table().expect("a table");
     assert_eq!(keep::restore(&mut signals, boot, &saved), 4);
     signals
 }
@@ -279,7 +279,7 @@ fn a_restored_value_does_not_replace_a_newer_one_and_rubbish_is_passed_over() {
         saved.push((format!("{}9", keep::NAME_PREFIX), rubbish.as_bytes().to_vec()));
     }
     saved.push(("trip".to_owned(), b"{\"v\":1,\"signals\":{\"Vehicle.Speed\":[1]}}".to_vec()));
-    let mut signals = small_profile::small().signals().expect("a table");
+    let mut signals = small_profile::small().table().expect("a table");
     let id = signals.id(SPEED).expect("the profile has it");
     signals.set(id, Value::Float(1.0), MonoTime::ZERO);
     keep::restore(&mut signals, BOOT, &saved);

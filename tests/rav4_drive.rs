@@ -57,7 +57,7 @@ impl Drive {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/toyota-rav4");
         let profile =
             Profile::load(&folder, &|path| std::fs::read(path)).unwrap_or_else(|problems| panic!("{problems}"));
-        Self { signals: profile.signals().expect("a table"), intake: profile.intake() }
+        Self { signals: profile.table().expect("a table"), intake: profile.intake() }
     }
 
     fn take(&mut self, micros: u64, frame: &Frame) {

@@ -9,7 +9,7 @@ use super::profile::{Bus, Profile, Source};
 
 impl Profile {
     /// The signal table, nothing received yet.
-    pub fn signals(&self) -> Result<Signals, TableError> {
+    pub fn table(&self) -> Result<Signals, TableError> {
         Signals::new(self.signals.clone())
     }
 

@@ -44,7 +44,7 @@ fn drive(config: &Config) {
     let profile = &config.profile;
     assert!(profile.buses.len() == config.deployment.buses.len());
     assert!(!describe(config).is_empty());
-    let mut signals = profile.signals().expect("a checked profile has a table");
+    let mut signals = profile.table().expect("a checked profile has a table");
     let mut intake = profile.intake();
     let mut publisher = profile.publisher();
     for (number, bus) in (0_u8..).map(BusId).zip(&profile.buses) {
