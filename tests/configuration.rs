@@ -88,7 +88,17 @@ fn a_profile_has_one_hash_and_any_change_another() {
     }
 }
 
-/// One line wrong, one problem; `?` stands for that line's number in the whole file.
+#[test]
+fn a_bus_is_filtered_only_when_all_that_is_mapped_is_cyclic() {
+    let bus = telltale::can::BusId(0);
+    assert!(small_profile::small().filters(bus).is_empty(), "one message is sent on change");
+    let cyclic = format!("{HEAD}{BODY}[[message]]\nname = \"pt.OnChange\"\nperiod_ms = 1000\n");
+    let profile = small_profile::load(&cyclic, DBC).unwrap_or_else(|problems| panic!("{problems}"));
+    let ids: Vec<u32> = profile.filters(bus).iter().map(|id| id.raw()).collect();
+    assert_eq!(ids, [0x100, 0x200, 0x300]);
+}
+
+/// Lines behind the head, the line among them that is wrong, and what is said of it.
 #[test]
 fn every_mistake_in_a_profile_is_named_with_its_line_and_a_remedy() {
     let speed = "[[signal]]\npath = \"Vehicle.Speed\"\nfrom = \"pt.Cyclic.Speed\"\n";

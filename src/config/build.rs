@@ -1,6 +1,9 @@
 //! From a checked profile to the parts that run.
 
+use std::collections::BTreeSet;
+
 use crate::can::plan::MessageIx;
+use crate::can::{BusId, CanId};
 use crate::signals::intake::{BusSetup, Intake, MessageSetup, SignalSetup};
 use crate::signals::publish::Publisher;
 use crate::signals::{SignalId, Signals, TableError};
@@ -23,6 +26,27 @@ impl Profile {
     #[must_use]
     pub fn publisher(&self) -> Publisher {
         Publisher::new(self.policies.clone(), self.groups.clone())
+    }
+
+    /// The identifiers that are worth receiving on that bus, for filters in the kernel. None, which is no filter, when
+    /// a mapped message is sent on change only: whether its values still hold is seen from the bus as a whole.
+    #[must_use]
+    pub fn filters(&self, bus: BusId) -> Vec<CanId> {
+        let Some(described) = self.buses.get(usize::from(bus.0)) else { return Vec::new() };
+        let mut ids = BTreeSet::new();
+        for (index, (_, message)) in described.plan.messages().enumerate() {
+            let is_mapped = self.sources.iter().any(|source| match source {
+                Source::Can(can) => can.bus == bus && can.message == index,
+                Source::Gnss => false,
+            });
+            if is_mapped && !described.rules.iter().any(|rule| rule.message == index && rule.timeout.is_some()) {
+                return Vec::new();
+            }
+            if is_mapped {
+                ids.insert(message.id);
+            }
+        }
+        ids.into_iter().collect()
     }
 
     fn bus_setup(&self, index: u8, bus: &Bus) -> BusSetup {
