@@ -1,6 +1,7 @@
 //! A broker that says what the test wants it to say.
 
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,9 +16,14 @@ pub(crate) struct FakeBroker {
 
 impl FakeBroker {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
-        let port = listener.local_addr().expect("its address").port();
-        Self { listener, port }
+        Self::start_at(Ipv4Addr::LOCALHOST.into()).await.expect("a listener")
+    }
+
+    /// Fails where the machine has no such address.
+    pub(crate) async fn start_at(address: IpAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((address, 0)).await?;
+        let port = listener.local_addr()?.port();
+        Ok(Self { listener, port })
     }
 
     /// Takes a connection and its CONNECT, which it returns.

@@ -1,5 +1,6 @@
 //! A healthy broker: connect, publish, acknowledge, say goodbye, die.
 
+use std::net::Ipv6Addr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use telltale::io::mqtt::{
 };
 
 use crate::client::{Client, WILL_TOPIC};
-use crate::fake_broker::FakeBroker;
+use crate::fake_broker::{CONNACK, FakeBroker};
 use crate::mosquitto::Mosquitto;
 use crate::outbox::{Outbox, assert_complete_and_in_order};
 use crate::subscriber::{Message, Subscriber};
@@ -169,6 +170,19 @@ async fn user_name_and_password_are_sent_and_a_changed_password_is_picked_up_by_
     set(Err("the password file is gone: install it"));
     let refused = LinkDown::Credentials("the password file is gone: install it".to_owned());
     assert_eq!(client.connect().await, LinkEvent::Down(refused));
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_reached_without_brackets() {
+    let Ok(broker) = FakeBroker::start_at(Ipv6Addr::LOCALHOST.into()).await else {
+        eprintln!("SKIPPED: this machine has no IPv6");
+        return;
+    };
+    let mut client = Client::start_towards("::1", broker.port, Transport::Plain);
+    client.command(Command::Connect);
+    let (mut session, _) = broker.accept().await;
+    session.send(&CONNACK).await;
+    assert_eq!(client.next().await, LinkEvent::Up { session_present: false });
 }
 
 #[test]
