@@ -78,6 +78,26 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn the_description_says_what_becomes_of_each_signal() {
+    let config = deployment(DEPLOYMENT).unwrap_or_else(|problems| panic!("{problems}"));
+    let text = config::describe(&config);
+    for line in [
+        "bus pt on can0",
+        "  100 Cyclic, 8 bytes: stale after 100 ms, checksum e2e-p01, counter",
+        "    Speed [km/h] -> Vehicle.Speed [km/h]: state/driving, telemetry every 1000 ms, dead-band 0.5",
+        "    Odometer [km] x 1000 -> Vehicle.TraveledDistance [m]: for the services only",
+        "    Lamp by 3 mapped values -> Vehicle.Telltale.Abs: state/telltales",
+        "  200 OnChange, 2 bytes: sent on change",
+        "state/driving at most every 5000 ms",
+    ] {
+        assert!(text.lines().any(|printed| printed == line), "{line:?} is missing in\n{text}");
+    }
+    assert!(
+        text.contains("Vehicle.CurrentLocation.Latitude [degrees]: state/location, telemetry every 1000 ms, held back")
+    );
+}
+
+#[test]
 fn a_profile_has_one_hash_and_any_change_another() {
     let one = small_profile::small().hash;
     assert_eq!(one, small_profile::small().hash);

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::signals::intake::Conversion;
 use crate::signals::{SignalDef, SignalId};
 
 use super::{Bus, Config, GnssSource, MessageRule, Source};
@@ -49,8 +50,8 @@ impl Report<'_> {
             let rule = bus.rules.iter().find(|rule| rule.message == index);
             writeln!(f, "  {} {}, {} bytes: {}", message.id, message.name, message.size, trust(rule))?;
             for (id, signal) in signals {
-                let name = message.signals.get(signal).map_or("", |signal| signal.name.as_str());
-                self.signal(f, name, id)?;
+                let Some(def) = message.signals.get(signal) else { continue };
+                self.signal(f, &format!("{}{}{}", def.name, in_unit(&def.unit), self.conversion(id)), id)?;
             }
         }
         Ok(())
@@ -87,9 +88,23 @@ impl Report<'_> {
         let profile = &self.0.profile;
         let index = usize::from(id.0);
         let Some(SignalDef { path, unit, tells_position, .. }) = profile.signals.get(index) else { return Ok(()) };
-        let unit = if unit.is_empty() { String::new() } else { format!(" [{unit}]") };
+        let unit = in_unit(unit);
         let private = if *tells_position { ", held back in privacy mode" } else { "" };
         writeln!(f, "    {name} -> {path}{unit}: {}{private}", self.policy(index))
+    }
+
+    /// What is done to a DBC value on its way, so that a forgotten one is seen between two units.
+    fn conversion(&self, id: SignalId) -> String {
+        let Some(Source::Can(source)) = self.0.profile.sources.get(usize::from(id.0)) else { return String::new() };
+        match &source.conversion {
+            Conversion::Float { scale, offset } | Conversion::Int { scale, offset } => {
+                let times = if (scale - 1.0).abs() > 0.0 { format!(" x {scale}") } else { String::new() };
+                let plus = if offset.abs() > 0.0 { format!(" + {offset}") } else { String::new() };
+                times + &plus
+            }
+            Conversion::Switch => String::new(),
+            Conversion::Map(pairs) => format!(" by {} mapped values", pairs.len()),
+        }
     }
 
     fn policy(&self, index: usize) -> String {
@@ -109,6 +124,10 @@ impl Report<'_> {
         }
         if parts.is_empty() { "for the services only".to_owned() } else { parts.join(", ") }
     }
+}
+
+fn in_unit(unit: &str) -> String {
+    if unit.is_empty() { String::new() } else { format!(" [{unit}]") }
 }
 
 fn trust(rule: Option<&MessageRule>) -> String {
