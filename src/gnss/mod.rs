@@ -20,6 +20,9 @@ pub mod plausibility;
 pub mod stream;
 mod ubx;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -203,6 +203,11 @@ impl Stream {
         self.start = 0;
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// When the byte at `start` came.
     fn arrival(&self) -> MonoTime {
         let after = self.arrivals.partition_point(|&(index, _)| index <= self.start);
