@@ -4,10 +4,22 @@
 
 use std::path::Path;
 
+#[path = "common/can_fuzz.rs"]
+mod can_fuzz;
 #[path = "common/config_files.rs"]
 mod config_files;
 #[path = "common/gnss_stream.rs"]
 mod gnss_stream;
+
+#[test]
+fn candump() {
+    replay("candump", can_fuzz::check_candump);
+}
+
+#[test]
+fn dbc() {
+    replay("dbc", can_fuzz::check_dbc);
+}
 
 #[test]
 fn deployment() {
