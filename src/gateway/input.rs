@@ -40,7 +40,7 @@ pub enum BusEvent {
     Down,
     /// There is no such interface (`ENODEV`).
     Missing,
-    /// The kernel dropped this many more frames because the receive queue was full (`SO_RXQ_OVFL`).
+    /// The kernel dropped this many more frames because the receive queue was full (the counter of `SO_RXQ_OVFL`).
     Dropped(u32),
 }
 

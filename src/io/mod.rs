@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod metrics_http;
 pub mod mqtt;
 pub mod serial;
+pub mod socketcan;
 pub mod store;
 mod sys;
 pub mod tls;
