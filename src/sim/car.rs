@@ -22,6 +22,10 @@ const DRIVING_STEP: Duration = Duration::from_millis(10);
 const RESTING_STEP: Duration = Duration::from_millis(50);
 const SLEEPING_STEP: Duration = Duration::from_secs(1);
 
+/// From an epoch until its sentences come through the serial port, and how much that varies.
+const GNSS_DELAY: Duration = Duration::from_millis(45);
+const GNSS_DELAY_SPREAD: Duration = Duration::from_millis(30);
+
 /// The buses of the profile `demo-phev` with their DBC files.
 const WIRES: [(Bus, &str); BUSES.len()] = [
     (Bus { fd: false, bit_ns: 2_000, data_bit_ns: 2_000 }, include_str!("../../profiles/demo-phev/powertrain.dbc")),
@@ -94,7 +98,9 @@ pub struct Car {
     transmitters: Vec<Transmitter>,
     bus_free: [MonoTime; BUSES.len()],
     receiver: Receiver,
-    gnss_at: MonoTime,
+    /// The next epoch, and what the receiver has still to say of the last one.
+    epoch_at: MonoTime,
+    sentences: Option<Emission>,
     noise: Noise,
     faults: BTreeSet<Fault>,
     /// How often the scenario was begun again; each round goes once around the ring.
@@ -136,7 +142,8 @@ impl Car {
             transmitters,
             bus_free: [begin.mono; BUSES.len()],
             receiver,
-            gnss_at: begin.mono + EPOCH,
+            epoch_at: begin.mono + EPOCH,
+            sentences: None,
             noise,
             faults: BTreeSet::new(),
             rounds: 0.0,
@@ -273,17 +280,18 @@ impl Car {
         Some(Emission { at, what: What::Frame(transmitter.bus(), frame) })
     }
 
-    fn locate(&mut self) -> Option<Emission> {
-        let at = self.gnss_at;
-        self.gnss_at = at + EPOCH;
+    fn locate(&mut self) {
+        let at = self.epoch_at;
+        self.epoch_at = at + EPOCH;
         if !self.world.body.is_awake() {
             self.receiver.power_off();
-            return None;
+            return;
         }
         let outage = self.faults.contains(&Fault::NoGnss);
         let wall = self.wall_at(at);
         let nmea = self.receiver.epoch(&self.world.spot, self.world.chassis.speed_mps, wall, outage);
-        Some(Emission { at, what: What::Nmea(nmea) })
+        let delay = GNSS_DELAY + GNSS_DELAY_SPREAD.mul_f64(self.noise.unit());
+        self.sentences = Some(Emission { at: at + delay, what: What::Nmea(nmea) });
     }
 }
 
@@ -299,15 +307,21 @@ impl Iterator for Car {
                 return None;
             }
             let step_at = self.now + self.span;
-            let frame = self.next_frame().filter(|(_, at)| *at < step_at);
-            let gnss = (self.gnss_at < step_at).then_some(self.gnss_at);
-            let emission = match (frame, gnss) {
-                (Some((index, at)), gnss) if gnss.is_none_or(|gnss| at <= gnss) => self.send(index, at),
-                (_, Some(_)) => self.locate(),
-                _ => {
+            let frame = self.next_frame();
+            let frame_at = frame.map_or(step_at, |(_, at)| at);
+            let sentences_at = self.sentences.as_ref().map_or(step_at, |emission| emission.at);
+            let next_at = step_at.min(frame_at).min(sentences_at).min(self.epoch_at);
+            let emission = match frame {
+                _ if next_at == step_at => {
                     self.step();
                     None
                 }
+                _ if next_at == self.epoch_at => {
+                    self.locate();
+                    None
+                }
+                Some((index, at)) if at == next_at => self.send(index, at),
+                _ => self.sentences.take(),
             };
             if emission.is_some() {
                 return emission;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::can::dbc::Dbc;
 use crate::can::plan::Plan;
-use crate::can::{BusId, CanId, Frame, FrameKind};
+use crate::can::{BusId, CanId, Frame, FrameKind, candump};
 use crate::time::{MonoTime, WallTime};
 
 const MORNING: Begin =
@@ -55,6 +55,29 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     let other = run(12);
     assert!(first.can != other.can && first.gnss != other.gnss);
     assert!(first.can.len() > 500_000 && first.gnss.len() > 10_000);
+}
+
+#[test]
+fn a_recording_reads_back_as_the_run() {
+    let recording = record(Scenario::Lamp, 13, Duration::from_secs(12)).expect("runs");
+    let begin = Begin { mono: MonoTime::ZERO, ..MORNING };
+    let run = Car::new(13, Scenario::Lamp, begin).expect("the built-in profile fits");
+    let mut frames = run.filter_map(|emission| match emission.what {
+        What::Frame(bus, frame) => Some((emission.at, bus, frame)),
+        What::Nmea(_) | What::Coverage(_) | What::Note(_) => None,
+    });
+    let mut first = None;
+    for line in recording.can.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let line = candump::parse(line).expect("as candump writes").expect("a frame");
+        let (at, bus, frame) = frames.next().expect("as many frames");
+        assert_eq!((line.interface, line.frame), (Some(BUSES[usize::from(bus.0)]), frame));
+        let micros = line.time.expect("a time").as_unix_micros();
+        let (begun_micros, begun_at) = *first.get_or_insert((micros, at));
+        let passed = Duration::from_micros(u64::try_from(micros - begun_micros).expect("forwards"));
+        assert!(at.since(begun_at).abs_diff(passed) <= Duration::from_micros(1));
+    }
+    let gnss = String::from_utf8(recording.gnss).expect("ASCII");
+    assert!(gnss.lines().all(|line| line.starts_with('(') && line.contains(") $GN")), "{gnss}");
 }
 
 #[test]
