@@ -1,0 +1,79 @@
+//! The way of a frame from the log or the wire to its values allocates nothing.
+
+#![expect(unsafe_code, reason = "an allocator that counts must be an allocator")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use telltale::can::dbc::Dbc;
+use telltale::can::e2e::{Checksum, Counter, Field, Protection, State};
+use telltale::can::health::BusHealth;
+use telltale::can::plan::Plan;
+use telltale::can::{CanId, Frame, FrameKind, candump};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on unchanged to the system's allocator; the counter allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same there.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`, and the block came from the system's allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(run: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    run();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+const DBC: &str = "BO_ 1 M: 8 X\n SG_ Root M : 0|8@1+ (1,0) [0|0] \"\" X\n SG_ Inner m1M : 8|4@1+ (1,0) [0|0] \"\" X\n\
+    \x20SG_ Leaf m2 : 23|12@0- (0.5,0) [0|0] \"\" X\n SG_ Count : 12|4@1+ (1,0) [0|0] \"\" X\n\
+    BO_ 2147483650 F: 64 X\n SG_ Float : 3|32@1- (1,0) [0|0] \"\" X\n SG_ Wide : 101|64@0+ (1,0) [0|0] \"\" X\n\
+    BO_ 1074791968 S10: 8 X\n SG_ A : 15|8@0+ (1,0) [0|0] \"\" X\n\
+    SG_MUL_VAL_ 1 Inner Root 1-1;\nSG_MUL_VAL_ 1 Leaf Inner 2-2;\nSIG_VALTYPE_ 2147483650 Float : 1;\n";
+
+#[test]
+fn the_way_of_a_frame_allocates_nothing() {
+    let dbc = Dbc::parse(DBC.as_bytes()).expect("the database is right");
+    let plan = Plan::compile(&[&dbc], |_, _| true).expect("the database compiles");
+    let field = Field::new(1, 4, 4).expect("within a byte");
+    let counter = Counter::new(field, 16, 15).expect("a counter");
+    let protection = Protection::new(8, Some(Checksum::Toyota), Some(counter)).expect("it fits");
+    let error = Frame::new(CanId::extended(4).expect("a class"), FrameKind::Error, &[0, 8, 0, 0, 0, 0, 0, 0]);
+    let error = error.expect("at most 8 bytes");
+    let fd = format!("(1.000001) can0 00000002##1{}", "A5".repeat(64));
+    let logs = ["(1.000000) can0 001#0112345678901234", fd.as_str(), "620#10AA", "001#0102", "7FF#00", "001#R"];
+
+    assert!(allocations(|| drop(vec![1])) > 0, "the counter does not count");
+    let (mut values, mut short, mut known) = (0, 0, 0);
+    let (mut state, mut health) = (State::default(), BusHealth::default());
+    let count = allocations(|| {
+        for log in logs {
+            let Ok(Some(line)) = candump::parse(log.as_bytes()) else { continue };
+            health.observe(&line.frame);
+            protection.check(&mut state, &line.frame).ok();
+            let message = plan.decode(&line.frame, |_, outcome| match outcome {
+                Ok(_) => values += 1,
+                Err(_) => short += 1,
+            });
+            known += u32::from(message.is_some());
+        }
+        health.observe(&error);
+    });
+    assert_eq!((known, values, short), (4, 4 + 2 + 1 + 3, 1), "the frames take every path");
+    assert_eq!(count, 0);
+}
