@@ -68,7 +68,7 @@ impl Scenario {
         match self {
             Self::Tour => [
                 board().as_slice(),
-                &[Step::Leak(1, 2.0), Step::DriveTo(760.0), Step::Say("the driver stops for air and fuel")],
+                &[Step::Leak(1, 1.5), Step::DriveTo(760.0), Step::Say("the driver stops for air and fuel")],
                 &halt(),
                 &[Step::Inflate, Step::Pump(6.0)],
                 &go_on(),
@@ -93,7 +93,7 @@ impl Scenario {
             }
             Self::Lamp => [
                 board().as_slice(),
-                &[Step::Leak(1, 2.0), Step::DriveTo(1_000.0)],
+                &[Step::Leak(1, 1.5), Step::DriveTo(1_000.0)],
                 &halt(),
                 &[Step::Inflate],
                 &go_on(),

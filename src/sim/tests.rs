@@ -196,6 +196,26 @@ fn the_bulb_check_lights_everything_then_the_tire_lamp_comes_and_goes() {
 }
 
 #[test]
+fn on_the_tour_the_tire_lamp_comes_on_where_there_is_no_coverage() {
+    for seed in [1, 7, 42] {
+        let mut car = car(Scenario::Tour, seed);
+        let mut raised = None;
+        while let Some(emission) = car.next()
+            && seconds(&emission) < 60.0
+        {
+            let truth = car.truth();
+            let lit = truth.speed_kmh > 10.0 && truth.lamps.iter().any(|(name, _)| *name == "TirePressure");
+            if lit && raised.is_none() {
+                raised = Some((seconds(&emission), truth.covered));
+            }
+        }
+        let (raised_s, covered) = raised.expect("comes on");
+        println!("seed {seed}: {raised_s:.1} s");
+        assert!(!covered, "seed {seed}: {raised_s} s");
+    }
+}
+
+#[test]
 fn at_night_the_battery_fills_and_the_buses_sleep_but_for_short_wakes() {
     let plans = plans();
     let mut car = car(Scenario::NightCharge, 7);
