@@ -2,7 +2,7 @@
 //!
 //! Setting the clock of a machine that others use is rude: the test runs itself again on the bench `hil/uml/run`, whose
 //! guest has a clock of its own.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::Command;
