@@ -26,6 +26,8 @@ use telltale::io::store::{OPEN_DEADLINE, Store, claim_boot};
 
 /// Records kept before the older half is removed.
 const KEEP: u64 = 300;
+/// Records of earlier runs that are left when a run begins; more are removed.
+const KEEP_OLD: u64 = 2000;
 const LANES: [Lane; 3] = [Lane::Critical, Lane::Event, Lane::Telemetry];
 const VALUE: &str = "progress";
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
@@ -53,6 +55,9 @@ fn main() -> ExitCode {
 fn run(dir: &Path, seed: u64, batches: u64) -> Result<(), String> {
     let mut session = Session::open(dir)?;
     say(&format!("opened {}", session.open_ms));
+    if session.inventory.lanes.iter().map(|lane| lane.count).sum::<u64>() > KEEP_OLD {
+        session.remove_all_before(session.position(0))?;
+    }
     let mut random = Random(seed);
     let mut next: u64 = 1;
     let mut oldest: u64 = 1;
@@ -185,6 +190,22 @@ impl Session {
             StoreEvent::Done(StoreTicket(ticket)) if ticket == self.tickets => Ok(()),
             other => Err(format!("{other:?}")),
         }
+    }
+
+    fn remove_all_before(&mut self, end: u64) -> Result<(), String> {
+        say(&format!("removing 0 {}", end - 1));
+        for lane in LANES {
+            loop {
+                let records = self.load(StoreKey { lane, position: 0 })?;
+                let keys: Vec<StoreKey> =
+                    records.into_iter().map(|(at, _)| at).filter(|at| at.position < end).collect();
+                if keys.is_empty() {
+                    break;
+                }
+                self.done(StoreRequest::Remove(keys))?;
+            }
+        }
+        Ok(())
     }
 
     fn load(&mut self, from: StoreKey) -> Result<Vec<(StoreKey, Vec<u8>)>, String> {

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use telltale::delivery::{Lane, StoreKey};
 use telltale::gateway::{StoreEvent, StoreIncident, StoreInventory, StoreRequest, StoreTicket};
-use telltale::io::store::{NAME_MAX, Store, StoreError, VALUE_MAX, claim_boot};
+use telltale::io::store::{NAME_MAX, OPEN_DEADLINE, Store, StoreError, VALUE_MAX, claim_boot};
 
-/// Long enough for a healthy store on a busy machine, short enough that a test of hanging ones ends.
-const DEADLINE: Duration = Duration::from_secs(3);
+/// Long enough for a healthy store on a busy machine.
+const DEADLINE: Duration = OPEN_DEADLINE;
 /// An attempt, a second one after the quarantine, and some air.
-const OPENED_WITHIN: Duration = Duration::from_secs(10);
+const OPENED_WITHIN: Duration = Duration::from_secs(30);
 
 struct Open {
     store: Store,
@@ -266,7 +266,9 @@ fn a_damaged_store_opens_or_is_moved_aside_in_time() {
         };
         if outcome == "whole" {
             let expected: Vec<_> = (600..1200_u64).map(|at| (at, content(at, 1000))).collect();
-            assert!(open.load(Lane::Event, 0, 2000) == expected, "{name}: something is missing and nobody noticed");
+            // A removal may be lost with the tail of the log; its records are then sent a second time.
+            let kept = open.load(Lane::Event, 600, 2000);
+            assert!(kept == expected, "{name}: something is missing and nobody noticed");
         }
         if outcome == "quarantined" {
             assert!(dir.path().join("quarantine").join("db").exists(), "{name}");
@@ -331,8 +333,12 @@ impl Mounted {
     }
 
     fn remount(&self, options: &str) {
-        let done = Command::new("mount").args(["-o", options]).arg(self.0.path()).status().unwrap();
-        assert!(done.success());
+        // sled's own threads may hold its file for a moment after it was closed.
+        let done = (0..50).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            Command::new("mount").args(["-o", options]).arg(self.0.path()).status().unwrap().success()
+        });
+        assert!(done, "mount -o {options}");
     }
 }
 
