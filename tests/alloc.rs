@@ -1,6 +1,7 @@
 //! The way of a frame from the log or the wire to its values allocates nothing.
 
 #![expect(unsafe_code, reason = "an allocator that counts must be an allocator")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,7 +10,11 @@ use telltale::can::dbc::Dbc;
 use telltale::can::e2e::{Checksum, Counter, Field, Protection, State};
 use telltale::can::health::BusHealth;
 use telltale::can::plan::Plan;
-use telltale::can::{CanId, Frame, FrameKind, candump};
+use telltale::can::{BusId, CanId, Frame, FrameKind, candump};
+use telltale::time::MonoTime;
+
+#[path = "common/small_profile.rs"]
+mod small_profile;
 
 struct Counting;
 
@@ -75,5 +80,26 @@ fn the_way_of_a_frame_allocates_nothing() {
         health.observe(&error);
     });
     assert_eq!((known, values, short), (4, 4 + 2 + 1 + 3, 1), "the frames take every path");
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn the_way_from_a_frame_to_a_reading_allocates_nothing() {
+    let profile = small_profile::small();
+    let (mut intake, mut signals) = (profile.intake(), profile.table().expect("a table"));
+    let logs =
+        ["200#0164", "200#0165", "200#01", "300#01102700", "300#02010000", "300#0201", "100#0011223344556677", "7F0#"];
+    let frames = logs.map(|log| candump::parse(log.as_bytes()).expect("a frame").expect("a frame").frame);
+    let mut changed = Vec::with_capacity(signals.len());
+    let count = allocations(|| {
+        for (step, frame) in (0..).zip(&frames) {
+            let now = MonoTime::from_millis(step * 200);
+            intake.frame(now, BusId(0), frame, &mut signals);
+            intake.expire(now, &mut signals);
+        }
+        intake.expire(MonoTime::from_millis(60_000), &mut signals);
+        signals.take_changed(&mut changed);
+    });
+    assert!(changed.len() >= 5, "only {} signals changed", changed.len());
     assert_eq!(count, 0);
 }
