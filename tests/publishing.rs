@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use telltale::services::View;
-use telltale::signals::publish::{MAX_BATCH_AGE, MAX_BATCH_BYTES, MAX_BATCH_SAMPLES, Publisher};
+use telltale::signals::publish::{Group, MAX_BATCH_AGE, MAX_BATCH_BYTES, MAX_BATCH_SAMPLES, Policy, Publisher};
 use telltale::signals::{At, Cause, Quality, SignalId, Signals, Value, keep};
 use telltale::time::{Clock, KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
 
@@ -192,6 +192,24 @@ fn on_change_signals_are_sampled_at_each_change() {
     let batch = bench.publisher.poll_batch(bench.now, &bench.signals).expect("a batch");
     assert_eq!(batch.data["signals"][GEAR]["samples"], json!([[0, 126], [5_000, -1], [5_010, 127]]));
     assert_eq!(bench.now.since(batch.start), MAX_BATCH_AGE);
+}
+
+/// The document of the group is not due yet: it must not hide from telemetry that the value came back.
+#[test]
+fn a_change_and_its_return_are_both_sampled_between_two_state_documents() {
+    let mut bench = Bench::new();
+    let group = Group { name: "driving".to_owned(), min_interval: Duration::from_secs(60) };
+    let policy = Policy { group: Some(0), telemetry: None, on_change: true, dead_band: 0.0 };
+    let gear = bench.id(GEAR);
+    let policies = bench.signals.iter().map(|(id, ..)| if id == gear { policy } else { Policy::default() }).collect();
+    bench.publisher = Publisher::new(policies, vec![group]);
+    for (ms, gear) in [(10, 126), (1_000, 127), (2_000, 126)] {
+        bench.at(ms);
+        bench.set(GEAR, Value::Int(gear));
+        bench.documents();
+    }
+    let batch = bench.publisher.flush(&bench.signals).expect("a batch");
+    assert_eq!(batch.data["signals"][GEAR]["samples"], json!([[0, 126], [990, 127], [1_990, 126]]));
 }
 
 #[test]

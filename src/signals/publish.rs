@@ -100,10 +100,10 @@ pub struct Publisher {
     policies: Vec<Policy>,
     groups: Vec<GroupState>,
     grids: Vec<Grid>,
-    /// The value and quality that a state document or a sample at a change last told, per signal.
-    told: Vec<Option<(Option<Value>, Quality)>>,
-    /// The time and quality of the last telemetry sample, per signal.
-    sampled: Vec<Option<(At, Quality)>>,
+    /// What a state document last told, per signal.
+    told: Vec<Option<Reading>>,
+    /// What a telemetry sample last told, per signal.
+    sampled: Vec<Option<Reading>>,
     batch: Collecting,
     dropped: u64,
 }
@@ -183,7 +183,9 @@ impl Publisher {
     /// A signal changed its value or quality: what [`Signals::drain_changed`] reports.
     pub fn changed(&mut self, now: MonoTime, signals: &Signals, id: SignalId) {
         let index = usize::from(id.0);
-        let (Some(policy), Some(told)) = (self.policies.get(index).copied(), self.told.get_mut(index)) else { return };
+        let Some(policy) = self.policies.get(index).copied() else { return };
+        let told = self.told.get(index).copied().flatten();
+        let sampled = self.sampled.get(index).copied().flatten();
         let reading = signals.get(id);
         if reading.quality == Quality::Good
             && let Some(interval) = policy.telemetry
@@ -191,15 +193,10 @@ impl Publisher {
         {
             grid.next.get_or_insert_with(|| next_on_grid(now, interval));
         }
-        if !is_news(*told, reading, policy.dead_band) {
-            return;
-        }
         if let Some(group) = policy.group.and_then(|group| self.groups.get_mut(group)) {
-            group.changed = true;
-        } else {
-            *told = Some((reading.value, reading.quality));
+            group.changed |= is_news(told, reading, policy.dead_band);
         }
-        if policy.on_change {
+        if policy.on_change && is_news(sampled, reading, policy.dead_band) {
             self.sample(now, signals, id);
         }
     }
@@ -231,7 +228,8 @@ impl Publisher {
                 let reading = signals.get(*id);
                 alive |= reading.quality == Quality::Good;
                 let last = self.sampled.get(usize::from(id.0)).copied().flatten();
-                if reading.value.is_some() && last != Some((reading.at, reading.quality)) {
+                let is_new = last.is_none_or(|last| (last.at, last.quality) != (reading.at, reading.quality));
+                if reading.value.is_some() && is_new {
                     self.sample(now, signals, *id);
                 }
             }
@@ -275,7 +273,7 @@ impl Publisher {
             target.insert(def.path.clone(), render::reading(view, *id));
             let reading = view.signals.get(*id);
             if let Some(told) = self.told.get_mut(usize::from(id.0)) {
-                *told = Some((reading.value, reading.quality));
+                *told = Some(reading);
             }
         }
         let location = (!location.is_empty()).then_some(Json::Object(location));
@@ -319,7 +317,7 @@ impl Publisher {
     fn sample(&mut self, now: MonoTime, signals: &Signals, id: SignalId) {
         let reading = signals.get(id);
         if let Some(sampled) = self.sampled.get_mut(usize::from(id.0)) {
-            *sampled = Some((reading.at, reading.quality));
+            *sampled = Some(reading);
         }
         let at = match (reading.quality, reading.at) {
             (Quality::Good, At::Mono(at)) => at,
@@ -362,12 +360,12 @@ fn next_on_grid(now: MonoTime, interval: Duration) -> MonoTime {
     MonoTime::from_nanos((now.as_nanos() / step).saturating_add(1).saturating_mul(step))
 }
 
-fn is_news(told: Option<(Option<Value>, Quality)>, reading: Reading, dead_band: f64) -> bool {
-    let Some((value, quality)) = told else { return true };
-    if quality != reading.quality {
+fn is_news(told: Option<Reading>, reading: Reading, dead_band: f64) -> bool {
+    let Some(told) = told else { return true };
+    if told.quality != reading.quality {
         return true;
     }
-    match (value, reading.value) {
+    match (told.value, reading.value) {
         (Some(Value::Float(old)), Some(Value::Float(new))) => (old - new).abs() >= dead_band.max(f64::MIN_POSITIVE),
         (Some(Value::Int(old)), Some(Value::Int(new))) => {
             #[expect(clippy::cast_precision_loss, reason = "a dead-band is compared with small differences")]
