@@ -42,7 +42,7 @@ pub(super) fn compile(databases: &[&Dbc], wanted: Wanted<'_>) -> Result<Plan, Pl
         base: vec![Slot::Unknown; CanId::MAX_BASE as usize + 1],
         extended: Vec::new(),
         families: Vec::new(),
-        blocks: vec![Block { ops: 0..0, switches: 0..0, needs: 0 }; defs.len()],
+        blocks: vec![Block { ops: 0..0, switches: 0..0, needs: 0, is_plain: true }; defs.len()],
         ops: Vec::new(),
         switches: Vec::new(),
         defs: Vec::new(),
@@ -122,10 +122,12 @@ impl Layout<'_> {
             .collect();
         let first_op = count(self.plan.ops.len());
         let mut needs = 0;
+        let mut is_plain = true;
         for &index in &members {
             if (self.wanted)(self.message, &self.message.signals[index]) {
                 let op = self.op(index);
                 needs = needs.max(op.needs);
+                is_plain &= op.at == 0 && matches!(op.form, Form::Little | Form::Big);
                 self.plan.ops.push(op);
             }
         }
@@ -138,9 +140,10 @@ impl Layout<'_> {
                 switches.push(self.switch(index)?);
             }
         }
+        is_plain &= switches.is_empty();
         let first_switch = count(self.plan.switches.len());
         self.plan.switches.extend(switches);
-        Ok(Block { ops, switches: first_switch..count(self.plan.switches.len()), needs })
+        Ok(Block { ops, switches: first_switch..count(self.plan.switches.len()), needs, is_plain })
     }
 
     /// Whether a wanted signal is behind this multiplexor, directly or through others.

@@ -117,6 +117,9 @@ struct Block {
     switches: Range<u32>,
     /// A frame of so many bytes holds all of them.
     needs: u8,
+    /// There are no switches, and all signals are integers within the first eight bytes: two words, loaded once, serve
+    /// them all.
+    is_plain: bool,
 }
 
 /// How to take one signal out of the payload.
@@ -133,7 +136,7 @@ struct Op {
     at: u8,
     /// How far the signal's last bit is above the window's.
     shift: u8,
-    /// The frame must have so many bytes.
+    /// A frame of so many bytes holds the signal.
     needs: u8,
     form: Form,
 }
@@ -184,12 +187,7 @@ impl Plan {
         match self.slot(frame.id()) {
             Slot::Message(message) => Some(message),
             Slot::Unknown => None,
-            Slot::Family(family) => {
-                let selector = frame.payload().first()?;
-                let members = self.families.get(family as usize)?;
-                let found = members.binary_search_by_key(selector, |(value, _)| *value).ok()?;
-                members.get(found).map(|(_, message)| *message)
-            }
+            Slot::Family(family) => self.select(family, frame),
         }
     }
 
@@ -202,7 +200,18 @@ impl Plan {
         frame: &Frame,
         mut sink: impl FnMut(SignalIx, Result<Sample, TooShort>),
     ) {
-        self.decode_block(message.0, frame, &mut sink);
+        let block = &self.blocks[message.index()];
+        // The common case is kept so small that it is compiled together with the sink.
+        if block.is_plain && frame.len() >= usize::from(block.needs) {
+            let little = window(frame.padded(), 0);
+            let big = little.swap_bytes();
+            for op in &self.ops[block.ops.start as usize..block.ops.end as usize] {
+                let window = if op.form == Form::Big { big } else { little };
+                sink(op.signal, Ok(op.integer(window)));
+            }
+        } else {
+            self.decode_block(block, frame, &mut sink);
+        }
     }
 
     /// Looks the message up and decodes it; none as in [`Self::message`].
@@ -262,37 +271,27 @@ impl Plan {
         }
     }
 
-    #[inline]
-    fn decode_block(&self, block: u32, frame: &Frame, sink: &mut impl FnMut(SignalIx, Result<Sample, TooShort>)) {
-        let block = &self.blocks[block as usize];
-        let data = frame.padded();
-        let ops = &self.ops[block.ops.start as usize..block.ops.end as usize];
-        if frame.len() >= usize::from(block.needs) {
-            for op in ops {
-                sink(op.signal, Ok(op.sample(data)));
-            }
-        } else {
-            for op in ops {
-                let enough = frame.len() >= usize::from(op.needs);
-                sink(op.signal, if enough { Ok(op.sample(data)) } else { Err(TooShort) });
-            }
-        }
-        if !block.switches.is_empty() {
-            self.decode_switches(block.switches.clone(), frame, sink);
-        }
+    /// The member of a family that the first byte selects.
+    #[inline(never)]
+    fn select(&self, family: u32, frame: &Frame) -> Option<MessageIx> {
+        let selector = frame.payload().first()?;
+        let members = self.families.get(family as usize)?;
+        let found = members.binary_search_by_key(selector, |(value, _)| *value).ok()?;
+        members.get(found).map(|(_, message)| *message)
     }
 
-    fn decode_switches(
-        &self,
-        switches: Range<u32>,
-        frame: &Frame,
-        sink: &mut impl FnMut(SignalIx, Result<Sample, TooShort>),
-    ) {
-        for switch in &self.switches[switches.start as usize..switches.end as usize] {
+    /// Any block: of short frames, with multiplexors, floats, and signals beyond the first eight bytes.
+    #[inline(never)]
+    fn decode_block(&self, block: &Block, frame: &Frame, sink: &mut impl FnMut(SignalIx, Result<Sample, TooShort>)) {
+        for op in &self.ops[block.ops.start as usize..block.ops.end as usize] {
+            let enough = frame.len() >= usize::from(op.needs);
+            sink(op.signal, if enough { Ok(op.sample(frame.padded())) } else { Err(TooShort) });
+        }
+        for switch in &self.switches[block.switches.start as usize..block.switches.end as usize] {
             if frame.len() >= usize::from(switch.multiplexor.needs)
-                && let Some(block) = switch.table.find(switch.multiplexor.bits(frame.padded()))
+                && let Some(chosen) = switch.table.find(switch.multiplexor.bits(frame.padded()))
             {
-                self.decode_block(block, frame, sink);
+                self.decode_block(&self.blocks[chosen as usize], frame, sink);
             }
         }
     }
@@ -330,7 +329,7 @@ impl Op {
     fn integer(&self, window: u64) -> Sample {
         let bits = (window >> self.shift) & self.mask;
         let value = (bits ^ self.sign).wrapping_sub(self.sign) as i64;
-        let raw = if self.sign == 0 { Raw::Unsigned(bits) } else { Raw::Signed(value) };
+        let raw = if self.sign == 0 { Raw::Unsigned(value.cast_unsigned()) } else { Raw::Signed(value) };
         Sample { raw, physical: value as f64 * self.factor + self.offset }
     }
 
