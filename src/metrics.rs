@@ -5,32 +5,6 @@
 
 use std::fmt::Write as _;
 
-/// Upper bounds of the latency buckets in seconds, from the budget of a verdict (1 ms) to a link that is barely alive.
-pub const LATENCY_BOUNDS_S: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0];
-
-/// Counts of latencies, by [`LATENCY_BOUNDS_S`] and one bucket for what lies above.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Histogram {
-    buckets: [u64; LATENCY_BOUNDS_S.len() + 1],
-    sum_s: f64,
-}
-
-impl Histogram {
-    /// Counts one latency.
-    pub fn record(&mut self, latency: std::time::Duration) {
-        let seconds = latency.as_secs_f64();
-        let bucket = LATENCY_BOUNDS_S.iter().position(|bound| seconds <= *bound).unwrap_or(LATENCY_BOUNDS_S.len());
-        self.buckets[bucket] += 1;
-        self.sum_s += seconds;
-    }
-
-    /// How many latencies were counted.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.buckets.iter().sum()
-    }
-}
-
 /// A page of metrics in the making.
 #[derive(Debug, Default)]
 pub struct Exposition {
@@ -51,18 +25,30 @@ impl Exposition {
         self.line(name, labels, None, &value.to_string());
     }
 
-    /// Latencies in seconds.
-    pub fn histogram(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], histogram: &Histogram) {
+    /// A number of things, which goes up and down.
+    pub fn level(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], value: u64) {
+        self.head(name, help, "gauge");
+        self.line(name, labels, None, &value.to_string());
+    }
+
+    /// Latencies in seconds: the upper bounds of the buckets, how many fell into each and above the last, their sum.
+    pub fn histogram(
+        &mut self,
+        name: &'static str,
+        help: &str,
+        labels: &[(&str, &str)],
+        (bounds_s, counts, sum_s): (&[f64], &[u64], f64),
+    ) {
         self.head(name, help, "histogram");
         let mut below = 0;
-        for (bound, count) in LATENCY_BOUNDS_S.iter().zip(histogram.buckets) {
+        let all = counts.iter().sum::<u64>().to_string();
+        for (bound, count) in bounds_s.iter().zip(counts) {
             below += count;
             self.line(&format!("{name}_bucket"), labels, Some(("le", &bound.to_string())), &below.to_string());
         }
-        let count = histogram.count().to_string();
-        self.line(&format!("{name}_bucket"), labels, Some(("le", "+Inf")), &count);
-        self.line(&format!("{name}_sum"), labels, None, &histogram.sum_s.to_string());
-        self.line(&format!("{name}_count"), labels, None, &count);
+        self.line(&format!("{name}_bucket"), labels, Some(("le", "+Inf")), &all);
+        self.line(&format!("{name}_sum"), labels, None, &sum_s.to_string());
+        self.line(&format!("{name}_count"), labels, None, &all);
     }
 
     /// The page.
@@ -101,8 +87,6 @@ fn escaped(label: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -125,16 +109,11 @@ mod tests {
 
     #[test]
     fn the_buckets_of_a_histogram_add_up() {
-        let mut histogram = Histogram::default();
-        for millis in [0, 1, 2, 60, 1_000, 400_000] {
-            histogram.record(Duration::from_millis(millis));
-        }
         let mut page = Exposition::default();
-        page.histogram("telltale_ack_seconds", "Push to PUBACK.", &[], &histogram);
+        page.histogram("telltale_ack_seconds", "Push to PUBACK.", &[], (&[0.001, 300.0], &[2, 3, 1], 401.0));
         let text = page.into_text();
-        assert!(text.contains("telltale_ack_seconds_bucket{le=\"0.001\"} 2\n"), "{text}");
-        assert!(text.contains("telltale_ack_seconds_bucket{le=\"300\"} 5\n"), "{text}");
-        assert!(text.contains("telltale_ack_seconds_bucket{le=\"+Inf\"} 6\n"), "{text}");
-        assert!(text.contains("telltale_ack_seconds_count 6\n"), "{text}");
+        for line in ["bucket{le=\"0.001\"} 2", "bucket{le=\"300\"} 5", "bucket{le=\"+Inf\"} 6", "sum 401", "count 6"] {
+            assert!(text.contains(&format!("telltale_ack_seconds_{line}\n")), "{line} in\n{text}");
+        }
     }
 }

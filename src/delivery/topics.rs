@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+/// What the topics of all vehicles begin with.
+pub const ROOT: &str = "telltale/v1";
+
 /// Below the root: online or offline.
 pub const PRESENCE: &str = "presence";
 /// Below the root: what this car can do.
@@ -93,7 +96,7 @@ impl Topics {
     /// The topics of this vehicle.
     #[must_use]
     pub fn new(vehicle: VehicleId) -> Self {
-        let root = format!("telltale/v1/{vehicle}");
+        let root = format!("{ROOT}/{vehicle}");
         Self { vehicle, root }
     }
 

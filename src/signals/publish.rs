@@ -258,6 +258,11 @@ impl Publisher {
         Some(index)
     }
 
+    /// Every group, in the order of the indices.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().map(|state| &state.group)
+    }
+
     /// The group of that index.
     #[must_use]
     pub fn group(&self, index: usize) -> Option<&Group> {

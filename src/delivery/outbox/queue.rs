@@ -402,7 +402,13 @@ impl Queue {
     }
 
     pub(super) fn stat(&self) -> LaneStat {
-        LaneStat { in_memory: (self.head.len() + self.tail.len()) as u64, in_store: self.gap.count, ..self.stat }
+        let committed = self.in_memory().filter(|entry| entry.durability == Durability::Committed).count() as u64;
+        LaneStat {
+            in_memory: (self.head.len() + self.tail.len()) as u64,
+            in_store: self.gap.count,
+            stored: committed + self.gap.count,
+            ..self.stat
+        }
     }
 
     // --- small change -----------------------------------------------------------------------------------------------

@@ -29,13 +29,15 @@ impl Latency {
     }
 }
 
-/// One lane. The first four are what is now, the others what was since the start.
+/// One lane. The first five are what is now, the others what was since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LaneStat {
     /// Records in memory, whether or not they are in the store too.
     pub in_memory: u64,
     /// Records in the store alone.
     pub in_store: u64,
+    /// Records in the store, whether or not they are in memory too.
+    pub stored: u64,
     /// What the lane takes in the store, by the outbox's own bookkeeping.
     pub stored_bytes: u64,
     /// Publications without their PUBACK.

@@ -1,0 +1,179 @@
+//! The services, called when there is something for them.
+
+use serde_json::{Map, Value as Json};
+use tracing::warn;
+
+use crate::services::{Cx, Event, Ignition, Output, Service, Services, View};
+use crate::signals::{SignalId, Signals};
+use crate::time::{Clock, MonoTime};
+
+/// One bit per service, ignition first.
+type Mask = u32;
+
+const IGNITION: Mask = 1;
+
+/// The prefix of a service's saved state among the store's named values.
+const SAVED_PREFIX: &str = "service-";
+
+/// Ignition and the other services, with what each of them waits for.
+pub(super) struct Crew {
+    ignition: Ignition,
+    others: Vec<Box<dyn Service>>,
+    /// By signal: who wants to hear of its changes.
+    interests: Vec<Mask>,
+    /// Who is to be called in the next round.
+    waiting: Mask,
+    /// Whose saved state is out of date.
+    unsaved: Mask,
+    /// Before the saved state is back nobody is called.
+    is_released: bool,
+}
+
+/// What a round brought.
+#[derive(Default)]
+pub(super) struct Round {
+    pub(super) events: Vec<Event>,
+    /// State groups whose document changed.
+    pub(super) groups: Vec<&'static str>,
+    /// The ignition went off in this round: what is known now should survive.
+    pub(super) is_parked: bool,
+}
+
+impl Crew {
+    pub(super) fn new(signals: &Signals, services: Services) -> Self {
+        let Services { ignition, others } = services;
+        let mut interests = vec![0; signals.len()];
+        let mut enlist = |ids: Vec<SignalId>, bit: Mask| {
+            for id in ids {
+                if let Some(mask) = interests.get_mut(usize::from(id.0)) {
+                    *mask |= bit;
+                }
+            }
+        };
+        enlist(ignition.interests(), IGNITION);
+        for (index, service) in others.iter().enumerate() {
+            enlist(service.interests(), bit_of(index));
+        }
+        Self { ignition, others, interests, waiting: Mask::MAX, unsaved: 0, is_released: false }
+    }
+
+    /// A signal changed.
+    pub(super) fn changed(&mut self, id: SignalId) {
+        self.waiting |= self.interests.get(usize::from(id.0)).copied().unwrap_or_default();
+    }
+
+    /// Gives each service its saved state, and lets the rounds begin.
+    pub(super) fn release(&mut self, saved: &[(String, Vec<u8>)], view: &View<'_>) {
+        if std::mem::replace(&mut self.is_released, true) {
+            return;
+        }
+        let find = |name: &str| {
+            let (_, bytes) = saved.iter().find(|(key, _)| key.strip_prefix(SAVED_PREFIX) == Some(name))?;
+            match serde_json::from_slice::<Json>(bytes) {
+                Ok(json) => Some(json),
+                Err(error) => {
+                    warn!(service = name, %error, "its saved state cannot be read; it begins anew");
+                    None
+                }
+            }
+        };
+        if let Some(json) = find(self.ignition.name()) {
+            self.ignition.restore(&json, view);
+        }
+        for service in &mut self.others {
+            if let Some(json) = find(service.name()) {
+                service.restore(&json, view);
+            }
+        }
+    }
+
+    /// Calls ignition, then whoever has something to do.
+    pub(super) fn round(&mut self, now: MonoTime, signals: &Signals, clock: &Clock) -> Round {
+        let mut round = Round::default();
+        if !self.is_released {
+            return round;
+        }
+        if self.waiting & IGNITION != 0 || is_due(self.ignition.deadline(), now) {
+            let before = self.ignition.drive();
+            let drive = before;
+            let mut out = Output::default();
+            self.ignition.update(&mut Cx { now, signals, drive, clock, out: &mut out });
+            let after = self.ignition.drive();
+            if after != before {
+                self.waiting = Mask::MAX;
+            }
+            round.is_parked = before.phase.is_on() && after.phase.is_off();
+            self.unsaved |= round.take(out, self.ignition.group(), IGNITION);
+        }
+        let drive = self.ignition.drive();
+        for (index, service) in self.others.iter_mut().enumerate() {
+            let bit = bit_of(index);
+            if self.waiting & bit != 0 || is_due(service.deadline(), now) {
+                let mut out = Output::default();
+                service.update(&mut Cx { now, signals, drive, clock, out: &mut out });
+                self.unsaved |= round.take(out, service.group(), bit);
+            }
+        }
+        self.waiting = 0;
+        round
+    }
+
+    /// Takes the saved states that are out of date; with `all`, every one.
+    pub(super) fn take_unsaved(&mut self, view: &View<'_>, all: bool) -> Vec<(String, Vec<u8>)> {
+        if !self.is_released {
+            return Vec::new();
+        }
+        let unsaved = if all { Mask::MAX } else { std::mem::take(&mut self.unsaved) };
+        let crew = std::iter::once((IGNITION, &self.ignition as &dyn Service))
+            .chain(self.others.iter().enumerate().map(|(index, service)| (bit_of(index), &**service)));
+        crew.filter(|(bit, _)| unsaved & bit != 0)
+            .map(|(_, service)| (service.name(), service.save(view)))
+            .filter(|(_, json)| !json.is_null())
+            .map(|(name, json)| (format!("{SAVED_PREFIX}{name}"), json.to_string().into_bytes()))
+            .collect()
+    }
+
+    /// Adds to `data` the documents of the services that belong to that group.
+    pub(super) fn describe(&self, group: &str, view: &View<'_>, data: &mut Map<String, Json>) {
+        let crew = std::iter::once(&self.ignition as &dyn Service).chain(self.others.iter().map(|service| &**service));
+        for service in crew.filter(|service| service.group() == group) {
+            data.insert(service.name().to_owned(), service.state(view));
+        }
+    }
+
+    /// The groups that the services have documents in.
+    pub(super) fn groups(&self) -> Vec<&'static str> {
+        let mut groups: Vec<_> =
+            std::iter::once(self.ignition.group()).chain(self.others.iter().map(|service| service.group())).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+
+    pub(super) fn deadline(&self) -> Option<MonoTime> {
+        if !self.is_released {
+            return None;
+        }
+        let others = self.others.iter().filter_map(|service| service.deadline());
+        others.chain(self.ignition.deadline()).min()
+    }
+}
+
+impl Round {
+    /// Adds what one call brought; returns the bit of a service that wants to be saved.
+    fn take(&mut self, out: Output, group: &'static str, bit: Mask) -> Mask {
+        self.events.extend(out.events);
+        if out.state_changed {
+            self.groups.push(group);
+        }
+        if out.save { bit } else { 0 }
+    }
+}
+
+const fn bit_of(index: usize) -> Mask {
+    IGNITION << (index + 1)
+}
+
+fn is_due(deadline: Option<MonoTime>, now: MonoTime) -> bool {
+    deadline.is_some_and(|deadline| deadline <= now)
+}

@@ -1,0 +1,201 @@
+//! The way out: outbox, link and encoding under one hand.
+//!
+//! Everything that leaves the car passes [`Dispatch::next_effect`], and there the one [`Encoder`], which is where privacy
+//! mode is enforced.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use crate::delivery::link::LinkStat;
+use crate::delivery::{BootId, Draft, Encoder, Limits, Link, Outbox, OutboxStat, Privacy, Topics, VehicleId, presence};
+use crate::rng::Rng;
+use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
+
+use super::{Effect, LinkEvent, StoreEvent, StoreRequest, StoreTicket};
+
+/// Named values that wait to be saved: all services, the signals in their chunks, twice over.
+const MAX_SAVES: usize = 64;
+
+/// What the encoder must know that is not the dispatch's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) clock: &'a Clock,
+    pub(super) privacy: Privacy,
+}
+
+/// Owns the outbox and the link.
+#[derive(Debug)]
+pub(super) struct Dispatch {
+    topics: Topics,
+    boot: BootId,
+    kernel: KernelBoot,
+    outbox: Outbox,
+    link: Link,
+    saves: VecDeque<(StoreTicket, StoreRequest)>,
+    saving: Vec<StoreTicket>,
+    has_store: bool,
+    saves_failed: u64,
+    refused: u64,
+}
+
+impl Dispatch {
+    pub(super) fn new(
+        now: MonoTime,
+        vehicle: VehicleId,
+        (boot, kernel): (BootId, KernelBoot),
+        limits: Limits,
+        (seed, keep_alive): (u64, Duration),
+    ) -> Self {
+        let mut link = Link::new(Rng::new(seed), keep_alive);
+        link.start(now);
+        Self {
+            topics: Topics::new(vehicle),
+            boot,
+            kernel,
+            outbox: Outbox::new(now, limits, boot),
+            link,
+            saves: VecDeque::new(),
+            saving: Vec::new(),
+            has_store: false,
+            saves_failed: 0,
+            refused: 0,
+        }
+    }
+
+    /// A moment with what the wall clock says of it.
+    pub(super) fn stamp(&self, clock: &Clock, mono: MonoTime) -> Stamp {
+        Stamp { boot: self.kernel, mono, wall: clock.wall_at(mono) }
+    }
+
+    /// Takes a message. One that is too large or misnamed is a fault of the profile or of this program: it is counted
+    /// and logged, and nothing else suffers.
+    pub(super) fn push(&mut self, now: MonoTime, draft: Draft) {
+        let topic = draft.topic.clone();
+        if let Err(error) = self.outbox.push(now, draft) {
+            self.refused += 1;
+            error!(%topic, %error, "a message was refused where it was made");
+        }
+    }
+
+    /// Takes what the client saw; true when a session has begun and the retained messages are due.
+    pub(super) fn handle_link(&mut self, now: MonoTime, clock: &Clock, event: &LinkEvent) -> bool {
+        self.link.handle(now, event);
+        let is_up = matches!(event, LinkEvent::Up { .. });
+        if is_up {
+            let online = presence::online(self.boot, self.stamp(clock, now));
+            if let Err(error) = self.outbox.announce(now, online) {
+                error!(%error, "presence was refused");
+            }
+        }
+        self.outbox.handle_link(now, event);
+        is_up
+    }
+
+    pub(super) fn handle_store(&mut self, now: MonoTime, event: &StoreEvent) {
+        match event {
+            StoreEvent::Opened(inventory) => {
+                self.has_store = true;
+                let records: u64 = inventory.lanes.iter().map(|lane| lane.count).sum();
+                info!(records, "the store is open");
+            }
+            StoreEvent::Unavailable(why) => error!(%why, "running without a store"),
+            StoreEvent::Done(ticket) => self.saving.retain(|saving| saving != ticket),
+            StoreEvent::Failed(ticket, why) if self.saving.contains(ticket) => {
+                self.saving.retain(|saving| saving != ticket);
+                self.saves_failed += 1;
+                warn!(%why, "last known values were not saved");
+            }
+            StoreEvent::Failed(..) | StoreEvent::Loaded(..) => {}
+        }
+        self.outbox.handle_store(now, event);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: MonoTime) {
+        self.link.handle_timeout(now);
+        self.outbox.handle_timeout(now);
+    }
+
+    pub(super) fn network_changed(&mut self, now: MonoTime) {
+        self.link.hurry(now);
+    }
+
+    /// Asks the store to keep named values; without a store they are lost with the run, and counted.
+    pub(super) fn save(&mut self, values: Vec<(String, Vec<u8>)>) {
+        if values.is_empty() {
+            return;
+        }
+        if !self.has_store || self.saves.len() >= MAX_SAVES {
+            self.saves_failed += 1;
+            return;
+        }
+        let ticket = self.outbox.next_ticket();
+        self.saving.push(ticket);
+        self.saves.push_back((ticket, StoreRequest::Save(values)));
+    }
+
+    pub(super) fn begin_shutdown(&mut self, now: MonoTime, clock: &Clock, deadline: MonoTime) {
+        self.outbox.begin_shutdown(now, deadline);
+        if self.link.is_online() {
+            let offline = presence::offline(self.boot, self.stamp(clock, now));
+            if let Err(error) = self.outbox.announce(now, offline) {
+                error!(%error, "the goodbye was refused");
+            }
+        }
+    }
+
+    /// Nothing is left to be committed, saved or acknowledged.
+    pub(super) fn is_drained(&self, now: MonoTime) -> bool {
+        let is_said = !self.link.is_online() || self.outbox.in_flight() == 0;
+        self.saves.is_empty() && self.saving.is_empty() && is_said && self.outbox.is_drained(now)
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.link.stop();
+    }
+
+    pub(super) fn next_effect(&mut self, now: MonoTime, context: Context<'_>) -> Option<Effect> {
+        while let Some(report) = self.outbox.poll_report(now, self.stamp(context.clock, now)) {
+            self.push(now, report);
+        }
+        if let Some((ticket, request)) = self.saves.pop_front() {
+            return Some(Effect::Store(ticket, request));
+        }
+        let encoder =
+            Encoder { topics: &self.topics, clock: context.clock, kernel: self.kernel, privacy: context.privacy };
+        if let Some(effect) = self.outbox.poll_effect(&encoder) {
+            return Some(effect);
+        }
+        self.link.watch(now, self.outbox.in_flight());
+        self.link.poll_effect()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<MonoTime> {
+        [self.outbox.poll_timeout(), self.link.poll_timeout()].into_iter().flatten().min()
+    }
+
+    pub(super) const fn boot(&self) -> BootId {
+        self.boot
+    }
+
+    pub(super) const fn is_online(&self) -> bool {
+        self.link.is_online()
+    }
+
+    pub(super) const fn has_store(&self) -> bool {
+        self.has_store
+    }
+
+    pub(super) fn outbox_stat(&self) -> OutboxStat {
+        self.outbox.stat()
+    }
+
+    pub(super) const fn link_stat(&self) -> LinkStat {
+        self.link.stat()
+    }
+
+    pub(super) const fn counts(&self) -> (u64, u64) {
+        (self.refused, self.saves_failed)
+    }
+}

@@ -1,0 +1,171 @@
+//! The gateway's counters as a page of metrics. Names, units and meanings: docs/operations.md.
+
+use std::time::Duration;
+
+use crate::can::BusId;
+use crate::delivery::Lane;
+use crate::delivery::outbox::LATENCY_BUCKETS_MS;
+use crate::metrics::Exposition;
+use crate::signals::{Cause, Quality};
+
+use super::Gateway;
+
+impl Gateway {
+    /// Writes every figure to the page.
+    pub fn expose(&self, page: &mut Exposition) {
+        self.expose_buses(page);
+        self.expose_signals(page);
+        self.expose_gnss(page);
+        self.expose_link(page);
+        self.expose_lanes(page);
+        self.expose_store(page);
+    }
+
+    fn expose_buses(&self, page: &mut Exposition) {
+        let buses: Vec<_> = (0_u8..).map(BusId).zip(self.buses.figures()).collect();
+        for (_, bus) in &buses {
+            let up = f64::from(u8::from(bus.is_up));
+            page.gauge("telltale_bus_up", "1 while the CAN interface is up and read.", &[("bus", bus.name)], up);
+        }
+        for (_, bus) in &buses {
+            let labels = [("bus", bus.name), ("state", bus.state.name())];
+            page.gauge("telltale_bus_state", "1 for the controller's present state (ISO 11898-1).", &labels, 1.0);
+        }
+        for (id, bus) in &buses {
+            let frames = self.intake.counters(*id).map_or(0, |counters| counters.frames);
+            page.counter("telltale_frames_total", "Data frames received.", &[("bus", bus.name)], frames);
+        }
+        for (id, bus) in &buses {
+            let unknown = self.intake.counters(*id).map_or(0, |counters| counters.unknown);
+            let help = "Data frames whose identifier no DBC file has.";
+            page.counter("telltale_frames_unknown_total", help, &[("bus", bus.name)], unknown);
+        }
+        for (id, bus) in &buses {
+            for cause in Cause::ALL {
+                let count = self.intake.counters(*id).map_or(0, |counters| counters.of(cause));
+                let labels = [("bus", bus.name), ("cause", cause.name())];
+                let help = "Frames or values that were not believed, by cause.";
+                page.counter("telltale_decode_errors_total", help, &labels, count);
+            }
+        }
+        for (_, bus) in &buses {
+            let help = "Frames that the kernel dropped because the receive queue was full (SO_RXQ_OVFL).";
+            page.counter("telltale_frames_dropped_total", help, &[("bus", bus.name)], bus.dropped);
+        }
+        for (_, bus) in &buses {
+            let help = "Overflows of the controller's own buffers.";
+            page.counter("telltale_bus_overflows_total", help, &[("bus", bus.name)], bus.overflows);
+        }
+        for (_, bus) in &buses {
+            for (class, count) in &bus.errors {
+                let labels = [("bus", bus.name), ("class", *class)];
+                page.counter(
+                    "telltale_bus_errors_total",
+                    "Error frames by class (linux/can/error.h).",
+                    &labels,
+                    *count,
+                );
+            }
+        }
+    }
+
+    fn expose_signals(&self, page: &mut Exposition) {
+        for quality in ["good", "stale", "invalid"] {
+            let count = self.signals.iter().filter(|(_, _, reading)| reading.quality.name() == quality).count();
+            page.level("telltale_signals", "Signals by quality.", &[("quality", quality)], count as u64);
+        }
+        for (_, def, reading) in self.signals.iter() {
+            if let (Some(age), Quality::Good) = (reading.age(self.now), reading.quality) {
+                let labels = [("path", def.path.as_str())];
+                page.gauge("telltale_signal_age_seconds", "Age of a good value.", &labels, age.as_secs_f64());
+            }
+        }
+    }
+
+    fn expose_gnss(&self, page: &mut Exposition) {
+        let counters = self.position.counters();
+        let discarded = [
+            ("nmea_checksum", counters.stream.nmea_checksum),
+            ("nmea_unchecked", counters.stream.nmea_unchecked),
+            ("nmea_overlong", counters.stream.nmea_overlong),
+            ("nmea_truncated", counters.stream.nmea_truncated),
+            ("ubx_checksum", counters.stream.ubx_checksum),
+            ("ubx_overlong", counters.stream.ubx_overlong),
+            ("malformed", counters.malformed),
+        ];
+        page.counter("telltale_gnss_fixes_total", "Fixes, one per epoch.", &[], counters.fixes);
+        for (cause, count) in discarded {
+            let help = "Messages of the receiver that were not believed, by cause.";
+            page.counter("telltale_gnss_discarded_total", help, &[("cause", cause)], count);
+        }
+        let doubts = [("position", counters.position_doubted), ("time", counters.time_doubted)];
+        for (what, count) in doubts {
+            page.counter("telltale_gnss_doubted_total", "Fixes that were not believed.", &[("what", what)], count);
+        }
+        if let Some(age) = self.position.age(self.now) {
+            page.gauge("telltale_gnss_fix_age_seconds", "Age of the last believed fix.", &[], age.as_secs_f64());
+        }
+    }
+
+    fn expose_link(&self, page: &mut Exposition) {
+        let link = self.dispatch.link_stat();
+        let up = f64::from(u8::from(link.online));
+        page.gauge("telltale_link_up", "1 while there is an MQTT session.", &[], up);
+        page.counter("telltale_link_attempts_total", "Attempts to connect.", &[], link.attempts);
+        page.counter("telltale_link_sessions_total", "Sessions.", &[], link.sessions);
+        let refused = "Attempts that the broker refused for the credentials.";
+        page.counter("telltale_link_credentials_refused_total", refused, &[], link.credentials_refused);
+        let silent = "Sessions taken down because nothing was acknowledged.";
+        page.counter("telltale_link_watchdog_total", silent, &[], link.watchdog);
+    }
+
+    fn expose_lanes(&self, page: &mut Exposition) {
+        let stat = self.dispatch.outbox_stat();
+        let lanes: Vec<_> = Lane::ALL.into_iter().map(|lane| ([("lane", lane.name())], stat.lane(lane))).collect();
+        for (labels, lane) in &lanes {
+            page.level("telltale_lane_memory_records", "Records in RAM.", labels, lane.in_memory);
+        }
+        for (labels, lane) in &lanes {
+            page.level("telltale_lane_stored_records", "Records in the store.", labels, lane.stored);
+        }
+        for (labels, lane) in &lanes {
+            page.level("telltale_lane_stored_bytes", "Their bytes.", labels, lane.stored_bytes);
+        }
+        for (labels, lane) in &lanes {
+            page.counter("telltale_records_total", "Records made.", labels, lane.pushed);
+        }
+        for (labels, lane) in &lanes {
+            page.counter("telltale_publications_total", "Publications, repeats included.", labels, lane.published);
+        }
+        for (labels, lane) in &lanes {
+            page.counter("telltale_acks_total", "PUBACKs.", labels, lane.acked);
+        }
+        for (labels, lane) in &lanes {
+            page.counter("telltale_evictions_total", "Records given up for want of room.", labels, lane.evicted);
+        }
+        for (labels, lane) in &lanes {
+            page.counter("telltale_refusals_total", "Records refused where they were made.", labels, lane.refused);
+        }
+        for (labels, lane) in &lanes {
+            let help = "Records sent from memory because the store had failed.";
+            page.counter("telltale_uncommitted_total", help, labels, lane.uncommitted);
+        }
+        let bounds_s = LATENCY_BUCKETS_MS.map(|bound_ms| Duration::from_millis(bound_ms).as_secs_f64());
+        for (labels, lane) in &lanes {
+            let help = "From the making of a record to its PUBACK, for records that did not leave RAM.";
+            let sum_s = Duration::from_millis(lane.latency.sum_ms).as_secs_f64();
+            page.histogram("telltale_ack_latency_seconds", help, labels, (&bounds_s, &lane.latency.counts, sum_s));
+        }
+    }
+
+    fn expose_store(&self, page: &mut Exposition) {
+        let stat = self.dispatch.outbox_stat();
+        let healthy = f64::from(u8::from(stat.store_healthy));
+        page.gauge("telltale_store_healthy", "1 while the last append was durable.", &[], healthy);
+        page.counter("telltale_store_append_failures_total", "Failed appends.", &[], stat.append_failures);
+        let (refused, unsaved) = self.dispatch.counts();
+        page.counter("telltale_messages_misformed_total", "Messages refused by the outbox.", &[], refused);
+        page.counter("telltale_saves_failed_total", "Last known values that were not saved.", &[], unsaved);
+        page.counter("telltale_samples_dropped_total", "Samples without room.", &[], self.publisher.dropped_samples());
+    }
+}
