@@ -9,6 +9,7 @@ pub mod gnss;
 pub mod io;
 pub mod metrics;
 pub mod rng;
+pub mod runtime;
 pub mod services;
 pub mod signals;
 #[cfg(feature = "demo")]

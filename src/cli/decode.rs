@@ -5,13 +5,19 @@
 //! output line: they are counted, and the first bad lines are named.
 
 use std::io::{self, BufRead, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use crate::can::candump::{self, LineError, Lines, Seconds};
 use crate::can::dbc::{Dbc, Findings, Message, Signal};
 use crate::can::plan::{Plan, PlanError, Raw, Sample};
 
+use super::exit::{Code, Failure};
+use super::output;
+
 /// So many bad lines are named; the rest is counted.
 const MAX_NAMED_LINES: u64 = 20;
+/// A read for each line would cost more than all the rest, too.
+const INPUT_BUFFER_BYTES: usize = 1 << 16;
 /// Lines are some 150 bytes; a write for each would cost more than all the rest.
 const OUTPUT_BUFFER_BYTES: usize = 1 << 16;
 
@@ -59,6 +65,34 @@ pub enum DecodeError {
     /// The values cannot be written: with `BrokenPipe`, the reader wants no more, and all is well.
     #[error("cannot write the values: {0}")]
     Output(#[source] io::Error),
+}
+
+/// The subcommand: reads the files, or standard input where no log or `-` is given; results go to standard output.
+pub fn decode(databases: &[PathBuf], log: Option<&Path>) -> Result<(), Failure> {
+    let unreadable = |path: &Path, error| Failure::new(Code::NoInput, format!("reading {}: {error}", path.display()));
+    let mut files = Vec::new();
+    for path in databases {
+        let bytes = std::fs::read(path).map_err(|error| unreadable(path, error))?;
+        files.push((path.display().to_string(), bytes));
+    }
+    let databases: Vec<_> = files.iter().map(|(name, bytes)| Database { name, bytes }).collect();
+    let (stdout, stderr) = (io::stdout().lock(), io::stderr().lock());
+    let result = match log.filter(|path| *path != Path::new("-")) {
+        None => run(&databases, io::stdin().lock(), stdout, stderr),
+        Some(path) => {
+            let file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
+            run(&databases, io::BufReader::with_capacity(INPUT_BUFFER_BYTES, file), stdout, stderr)
+        }
+    };
+    match result {
+        Ok(summary) => {
+            tracing::info!(?summary, "decoded");
+            Ok(())
+        }
+        Err(DecodeError::Output(error)) => output::finish(Err(error)),
+        Err(error @ (DecodeError::Database { .. } | DecodeError::Plan(_))) => Err(Failure::new(Code::Config, error)),
+        Err(error @ DecodeError::Input(_)) => Err(Failure::new(Code::Io, error)),
+    }
 }
 
 /// Decodes a log to its end. What is doubtful about the databases, and the first bad lines, go to `complaints`.

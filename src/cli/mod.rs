@@ -1,3 +1,138 @@
-//! The subcommands: one file each.
+//! One file per subcommand. The names and flags are promises: scripts of others call them.
 
+mod check;
 pub mod decode;
+#[cfg(feature = "demo")]
+mod demo;
+mod exit;
+pub mod logging;
+mod outbox;
+mod output;
+mod replay;
+mod run;
+mod version;
+mod watch;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Code, Failure};
+use logging::Filter;
+
+/// Vehicle-side gateway: CAN and GNSS in, MQTT out, nothing lost.
+///
+/// Machine-readable output is JSON lines on standard output; logs go to standard error. Exit codes follow sysexits(3).
+#[derive(Debug, Parser)]
+#[command(name = "telltaled", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The daemon.
+    Run {
+        /// Deployment file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// The whole system on this machine with nothing set up: simulated car, embedded broker, everything visible.
+    #[cfg(feature = "demo")]
+    Demo {
+        /// Ends by itself after so many seconds, with a summary.
+        #[arg(long, value_name = "S")]
+        duration: Option<u64>,
+        /// Sends the frames of the first bus over this CAN interface and reads them from it; repeat it for the others.
+        #[arg(long, value_name = "INTERFACE")]
+        can: Vec<String>,
+        /// What the car does: the same seed drives the same way.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Checks a deployment file with its profile and DBC files, and prints what will be decoded and published.
+    Check {
+        /// Deployment file.
+        file: PathBuf,
+    },
+    /// Decodes a candump log: one JSON line per signal value.
+    Decode {
+        /// DBC file; several make one database.
+        #[arg(long, value_name = "FILE", required = true)]
+        dbc: Vec<PathBuf>,
+        /// candump log; standard input when absent or `-`.
+        log: Option<PathBuf>,
+    },
+    /// Runs the whole gateway over a recording in virtual time: one JSON line per message that would have left the car.
+    Replay {
+        /// Deployment file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// candump log.
+        #[arg(long, value_name = "LOG")]
+        can: PathBuf,
+        /// NMEA or UBX log, or one with a candump time stamp before each sentence.
+        #[arg(long, value_name = "LOG")]
+        gnss: Option<PathBuf>,
+    },
+    /// Plays the cloud: prints what vehicles publish, readable.
+    Watch {
+        /// Deployment file whose broker and TLS settings are used.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// One JSON line per message instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What is stored and waits to be sent. Reads the store of a daemon that does not run.
+    Outbox {
+        /// What to know.
+        #[command(subcommand)]
+        what: OutboxCommand,
+    },
+    /// Version, build and what this build contains.
+    Version,
+}
+
+/// What to know of the store.
+#[derive(Debug, Subcommand)]
+pub enum OutboxCommand {
+    /// Records and bytes per lane, as one JSON line.
+    Stat {
+        /// Deployment file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Every record as one JSON line, in the order of sending.
+    Dump {
+        /// Deployment file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+impl Command {
+    /// Whether it runs under systemd rather than in a terminal.
+    #[must_use]
+    pub const fn is_daemon(&self) -> bool {
+        matches!(self, Self::Run { .. })
+    }
+
+    /// Does it.
+    pub fn execute(self, filter: &Filter) -> Result<(), Failure> {
+        match self {
+            Self::Run { config } => run::run(&config, filter),
+            #[cfg(feature = "demo")]
+            Self::Demo { duration, can, seed } => demo::demo(duration, &can, seed),
+            Self::Check { file } => check::check(&file),
+            Self::Decode { dbc, log } => decode::decode(&dbc, log.as_deref()),
+            Self::Replay { config, can, gnss } => replay::replay(&config, &can, gnss.as_deref()),
+            Self::Watch { config, json } => watch::watch(&config, json),
+            Self::Outbox { what } => outbox::outbox(&what),
+            Self::Version => version::version(),
+        }
+    }
+}

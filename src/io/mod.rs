@@ -4,6 +4,7 @@ pub mod clock;
 pub mod credentials;
 pub mod metrics_http;
 pub mod mqtt;
+pub mod netlink;
 pub mod serial;
 pub mod socketcan;
 pub mod store;

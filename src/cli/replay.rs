@@ -1,0 +1,265 @@
+//! `telltaled replay`: the whole gateway over a recording, in virtual time.
+//!
+//! The recording is all that the gateway sees: time is the recording's, the store commits at once and keeps nothing,
+//! the broker is there from the start and acknowledges at once, the boot id and the seed are fixed. So the same
+//! recording gives the same bytes.
+//!
+//! GNSS logs are merged by time. A line may begin with a time stamp in candump's form, `(1533224127.000000) $GPRMC,…`;
+//! in a log without stamps each sentence with a time of day is placed by it, counted from the start of the CAN log.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::can::BusId;
+use crate::can::candump::{self, Seconds};
+use crate::config::Config;
+use crate::delivery::{BootId, Limits, VehicleId};
+use crate::gateway::{
+    BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, PortEvent, Publication, Setup, StoreEvent, StoreInventory,
+    StoreRequest,
+};
+use crate::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
+
+use super::exit::{Code, Failure};
+use super::{output, run};
+
+/// Where virtual time begins: not at zero, so that what happened "before" has room.
+const START: MonoTime = MonoTime::from_millis(1_000);
+
+/// Time stamps above this are wall time (2001-09-09), smaller ones count from some start of their own.
+const FIRST_WALL_US: i64 = 1_000_000_000_000_000;
+
+/// A logger's clock is believed to the second.
+const LOG_UNCERTAINTY: Duration = Duration::from_secs(1);
+
+/// The clock is offered so often, as the daemon's shell does.
+const CLOCK_EVERY: Duration = Duration::from_secs(1);
+
+/// Replays and prints.
+pub(super) fn replay(config: &Path, can: &Path, gnss: Option<&Path>) -> Result<(), Failure> {
+    let config = run::load(config)?;
+    let can_log = read(can)?;
+    let gnss_log = gnss.map(read).transpose()?.unwrap_or_default();
+    let stdout = BufWriter::new(io::stdout().lock());
+    let mut lab = Lab::new(config, stdout)?;
+    let bad_lines = lab.play(&can_log, &gnss_log);
+    if bad_lines > 0 {
+        tracing::warn!(bad_lines, log = %can.display(), "lines that are no frames were passed over");
+    }
+    output::finish(lab.finish())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::new(Code::NoInput, format!("reading {}: {error}", path.display())))
+}
+
+/// A gateway in a world that always works.
+struct Lab<W> {
+    gateway: Gateway,
+    interfaces: Vec<String>,
+    now: MonoTime,
+    /// What [`START`] is in the log's own time.
+    origin_us: i64,
+    next_clock: MonoTime,
+    out: W,
+    written: io::Result<()>,
+}
+
+impl<W: Write> Lab<W> {
+    fn new(config: Config, out: W) -> Result<Self, Failure> {
+        let Config { deployment, profile } = config;
+        let vehicle = VehicleId::new(&deployment.vehicle_id).map_err(|error| Failure::new(Code::Config, error))?;
+        let setup = Setup {
+            vehicle,
+            profile,
+            boot: BootId { counter: 1, random: 0 },
+            kernel: KernelBoot(1),
+            seed: 0,
+            limits: Limits::default(),
+            keep_alive: deployment.broker.keep_alive,
+        };
+        let gateway = Gateway::new(START, setup).map_err(|error| Failure::new(Code::Config, error))?;
+        let interfaces = deployment.buses.into_iter().map(|bus| bus.interface).collect();
+        Ok(Self { gateway, interfaces, now: START, origin_us: 0, next_clock: START, out, written: Ok(()) })
+    }
+
+    /// Plays both logs, merged by time; returns how many lines were no frames.
+    fn play(&mut self, can: &[u8], gnss: &[u8]) -> u64 {
+        let lines = || can.split(|byte| *byte == b'\n').map(candump::parse);
+        let first = lines().find_map(|line| line.ok().flatten()?.time);
+        self.origin_us = first.map_or(0, WallTime::as_unix_micros);
+        let mut sentences = gnss_lines(gnss, self.origin_us).peekable();
+        self.begin(!gnss.is_empty());
+        let mut bad_lines = 0;
+        for line in lines() {
+            let entry = match line {
+                Ok(Some(entry)) => entry,
+                Ok(None) => continue,
+                Err(_) => {
+                    bad_lines += 1;
+                    continue;
+                }
+            };
+            // A line without a time is as old as the one before it.
+            let at_us = entry.time.map_or(self.log_us(), WallTime::as_unix_micros);
+            while let Some((at_us, sentence)) = sentences.next_if(|(sentence_us, _)| *sentence_us <= at_us) {
+                self.advance(at_us);
+                self.input(Input::Gnss(sentence));
+            }
+            self.advance(at_us);
+            if let Some(bus) = self.bus(entry.interface) {
+                self.input(Input::Frame(bus, &entry.frame));
+            }
+        }
+        for (at_us, sentence) in sentences {
+            self.advance(at_us);
+            self.input(Input::Gnss(sentence));
+        }
+        bad_lines
+    }
+
+    /// The store is open, the interfaces are up.
+    fn begin(&mut self, has_gnss: bool) {
+        self.input(Input::Store(StoreEvent::Opened(StoreInventory::default())));
+        for bus in (0_u8..).map(BusId).take(self.interfaces.len()) {
+            self.input(Input::Bus(bus, BusEvent::Up));
+        }
+        if has_gnss {
+            self.input(Input::GnssPort(PortEvent::Up));
+        }
+    }
+
+    /// The bus of an interface; a log without names belongs to the first.
+    fn bus(&self, interface: Option<&str>) -> Option<BusId> {
+        let index = match interface {
+            None => 0,
+            Some(name) => self.interfaces.iter().position(|interface| interface == name)?,
+        };
+        u8::try_from(index).ok().map(BusId)
+    }
+
+    /// Says goodbye, and what writing came to.
+    fn finish(mut self) -> io::Result<()> {
+        self.input(Input::Shutdown);
+        self.written.and_then(|()| self.out.flush())
+    }
+
+    /// Lets time pass until the log's `at_us`; a log that goes back in time stands still instead.
+    fn advance(&mut self, at_us: i64) {
+        let offset = Duration::from_micros(u64::try_from(at_us.saturating_sub(self.origin_us)).unwrap_or(0));
+        let until = (START + offset).max(self.now);
+        while let Some(due) = self.next_due().filter(|due| *due <= until) {
+            self.now = due.max(self.now);
+            if self.next_clock <= self.now {
+                self.next_clock = self.now + CLOCK_EVERY;
+                self.offer_clock();
+            } else {
+                self.input(Input::Timeout);
+            }
+        }
+        self.now = until;
+    }
+
+    fn next_due(&self) -> Option<MonoTime> {
+        self.gateway.poll_timeout().into_iter().chain([self.next_clock]).min()
+    }
+
+    fn offer_clock(&mut self) {
+        if self.origin_us < FIRST_WALL_US {
+            return;
+        }
+        let wall = WallTime::from_unix_micros(self.log_us());
+        self.input(Input::Clock(WallReading { wall, source: TimeSource::Rtc, uncertainty: LOG_UNCERTAINTY }));
+    }
+
+    /// Now, in the log's own time.
+    fn log_us(&self) -> i64 {
+        self.origin_us.saturating_add(i64::try_from(self.now.since(START).as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.gateway.handle(self.now, input);
+        while let Some(effect) = self.gateway.poll_effect() {
+            if let Some(answer) = self.carry_out(effect) {
+                self.gateway.handle(self.now, answer);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Option<Input<'static>> {
+        match effect {
+            Effect::Store(ticket, StoreRequest::Load { .. }) => {
+                Some(Input::Store(StoreEvent::Loaded(ticket, Vec::new())))
+            }
+            Effect::Store(ticket, _) => Some(Input::Store(StoreEvent::Done(ticket))),
+            Effect::Connect => Some(Input::Link(LinkEvent::Up { session_present: false })),
+            Effect::Disconnect { .. } => Some(Input::Link(LinkEvent::Down(LinkDown::Requested))),
+            Effect::Publish(publication) => {
+                let token = publication.token;
+                self.print(&publication);
+                Some(Input::Link(LinkEvent::Acked(token)))
+            }
+            Effect::Stopped => None,
+        }
+    }
+
+    fn print(&mut self, publication: &Publication) {
+        if self.written.is_err() {
+            return;
+        }
+        let line = line(self.log_us(), publication);
+        self.written = line.and_then(|line| writeln!(self.out, "{line}"));
+    }
+}
+
+/// The payload is JSON already, and goes into the line as it is.
+fn line(at_us: i64, publication: &Publication) -> io::Result<String> {
+    let topic = serde_json::to_string(&publication.topic)?;
+    let payload = std::str::from_utf8(&publication.payload).map_err(io::Error::other)?;
+    let t = Seconds(WallTime::from_unix_micros(at_us));
+    Ok(format!("{{\"t\":{t},\"topic\":{topic},\"retain\":{},\"payload\":{payload}}}", publication.retain))
+}
+
+/// The lines of a GNSS log with their times in the CAN log's time; lines keep their order.
+fn gnss_lines(log: &[u8], origin_us: i64) -> impl Iterator<Item = (i64, &[u8])> {
+    let mut latest = origin_us;
+    let mut first_of_day = None;
+    log.split_inclusive(|byte| *byte == b'\n').map(move |line| {
+        let (at_us, sentence) = match stamped(line) {
+            Some((at_us, sentence)) => (Some(at_us), sentence),
+            None => (time_of_day_us(line).map(|us| origin_us + us - *first_of_day.get_or_insert(us)), line),
+        };
+        latest = at_us.unwrap_or(latest).max(latest);
+        (latest, sentence)
+    })
+}
+
+/// `(seconds.micros) sentence`
+fn stamped(line: &[u8]) -> Option<(i64, &[u8])> {
+    let rest = line.strip_prefix(b"(")?;
+    let end = rest.iter().position(|byte| *byte == b')')?;
+    let (seconds, micros) = std::str::from_utf8(&rest[..end]).ok()?.split_once('.')?;
+    if micros.len() != 6 {
+        return None;
+    }
+    let at_us = seconds.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(micros.parse().ok()?)?;
+    Some((at_us, rest[end + 1..].trim_ascii_start()))
+}
+
+/// The time of day that a GGA, RMC, GNS, GST or ZDA sentence begins with, `hhmmss.sss`.
+fn time_of_day_us(line: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(line).ok()?;
+    let mut fields = text.split(',');
+    let kind = fields.next()?;
+    if !["GGA", "RMC", "GNS", "GST", "ZDA"].iter().any(|wanted| kind.ends_with(wanted)) {
+        return None;
+    }
+    let clock = fields.next().filter(|clock| clock.len() >= 6 && clock.is_ascii())?;
+    let (hours, minutes) = (clock[..2].parse::<i64>().ok()?, clock[2..4].parse::<i64>().ok()?);
+    let seconds: f64 = clock[4..].parse().ok().filter(|seconds| (0.0..61.0).contains(seconds))?;
+    #[expect(clippy::cast_possible_truncation, reason = "below 61 million")]
+    let micros = (seconds * 1e6).round() as i64;
+    Some((hours * 3600 + minutes * 60) * 1_000_000 + micros)
+}

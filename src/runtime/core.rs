@@ -1,0 +1,185 @@
+//! The core on the bus thread: inputs go in, effects go to the threads that carry them out.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::gateway::{Effect, Gateway, Input, LinkDown, LinkEvent, StoreEvent};
+use crate::io::clock::MonoClock;
+use crate::io::mqtt::{Command, Counters};
+use crate::io::store::Store;
+use crate::metrics::Exposition;
+use crate::time::MonoTime;
+
+use super::progress::Progress;
+
+/// The gateway with its way out. Lives on one thread; every source of input is a task there that holds a reference.
+pub(super) struct Core {
+    gateway: RefCell<Gateway>,
+    clock: MonoClock,
+    store: Option<Store>,
+    uplink: Sender<Command>,
+    client: Arc<Counters>,
+    progress: Progress,
+    /// For when the timer has to look again: the gateway wants to be called earlier than it said before.
+    rearmed: Notify,
+    armed: Cell<Option<MonoTime>>,
+    stopped: Notify,
+}
+
+impl Core {
+    pub(super) fn new(
+        gateway: Gateway,
+        clock: MonoClock,
+        store: Option<Store>,
+        (uplink, client): (Sender<Command>, Arc<Counters>),
+    ) -> Self {
+        Self {
+            gateway: RefCell::new(gateway),
+            clock,
+            store,
+            uplink,
+            client,
+            progress: Progress::default(),
+            rearmed: Notify::new(),
+            armed: Cell::new(None),
+            stopped: Notify::new(),
+        }
+    }
+
+    /// Hands in what happened now.
+    pub(super) fn input(&self, input: Input<'_>) {
+        self.input_at(self.clock.now(), input);
+    }
+
+    /// Hands in what happened at `at`, and does what follows from it.
+    pub(super) fn input_at(&self, at: MonoTime, input: Input<'_>) {
+        if let Input::Store(event) = &input {
+            self.progress.store_answered(event);
+        }
+        let mut gateway = self.gateway.borrow_mut();
+        gateway.handle(at, input);
+        let mut bounced = VecDeque::new();
+        loop {
+            while let Some(effect) = gateway.poll_effect() {
+                bounced.extend(self.carry_out(at, effect));
+            }
+            let Some(answer) = bounced.pop_front() else { break };
+            gateway.handle(at, answer);
+        }
+        let due = gateway.poll_timeout();
+        if due.is_some_and(|due| self.armed.get().is_none_or(|armed| due < armed)) {
+            self.armed.set(due);
+            self.rearmed.notify_one();
+        }
+    }
+
+    /// Gives the effect to the thread that carries it out; what it has no room for comes back as its answer.
+    fn carry_out(&self, now: MonoTime, effect: Effect) -> Option<Input<'static>> {
+        match effect {
+            Effect::Store(ticket, request) => {
+                let Some(store) = &self.store else {
+                    return Some(Input::Store(StoreEvent::Failed(ticket, "there is no store in this run".to_owned())));
+                };
+                self.progress.store_asked(now, ticket);
+                store.submit(ticket, request).err().map(|refusal| {
+                    self.progress.store_answered(&refusal);
+                    Input::Store(refusal)
+                })
+            }
+            Effect::Connect => self.command(Command::Connect),
+            Effect::Disconnect { goodbye } => self.command(Command::Disconnect { goodbye }),
+            Effect::Publish(publication) => self.command(Command::Publish(publication)),
+            Effect::Stopped => {
+                self.stopped.notify_one();
+                None
+            }
+        }
+    }
+
+    fn command(&self, command: Command) -> Option<Input<'static>> {
+        let refused = match self.uplink.try_send(command) {
+            Ok(()) => return None,
+            Err(TrySendError::Full(command) | TrySendError::Closed(command)) => command,
+        };
+        match refused {
+            Command::Publish(publication) => Some(Input::Link(LinkEvent::Refused(publication.token))),
+            // The client answers each Connect with a Down; where it cannot take one, this is that answer.
+            Command::Connect => {
+                let why = LinkDown::Transport("the uplink thread takes no command".to_owned());
+                Some(Input::Link(LinkEvent::Down(why)))
+            }
+            Command::Disconnect { .. } => None,
+        }
+    }
+
+    /// Calls the gateway when it wants to be called. Sleeps a second at most: the sleep does not count while the
+    /// machine is suspended, the gateway's time does.
+    pub(super) async fn keep_time(&self) {
+        const LONGEST_SLEEP: std::time::Duration = std::time::Duration::from_secs(1);
+        loop {
+            let due = self.gateway.borrow().poll_timeout();
+            self.armed.set(due);
+            let now = self.clock.now();
+            let wait = due.map_or(LONGEST_SLEEP, |due| due.since(now).min(LONGEST_SLEEP));
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {
+                    let now = self.clock.now();
+                    if due.is_some_and(|due| due <= now) {
+                        self.input_at(now, Input::Timeout);
+                    }
+                }
+                () = self.rearmed.notified() => {}
+            }
+        }
+    }
+
+    /// Until the gateway says that the shutdown is complete.
+    pub(super) async fn stopped(&self) {
+        self.stopped.notified().await;
+    }
+
+    /// The page of metrics: the gateway's, and what only the shell knows.
+    pub(super) fn metrics_page(&self) -> String {
+        let mut page = Exposition::default();
+        self.gateway.borrow().expose(&mut page);
+        if let Some(store) = &self.store {
+            let status = store.status();
+            page.level("telltale_store_disk_bytes", "Size of the store's files.", &[], status.disk_bytes);
+            page.counter("telltale_store_commits_total", "Commits.", &[], status.commits);
+            page.counter("telltale_store_failures_total", "Store requests that failed.", &[], status.failures);
+        }
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.client;
+        let refused = "Publications that the MQTT client had no room for; sent again.";
+        page.counter("telltale_client_refused_total", refused, &[], count(&counters.refused));
+        let overtaken = "Publications that were overtaken by the loss of the link; sent again.";
+        page.counter("telltale_client_overtaken_total", overtaken, &[], count(&counters.overtaken));
+        let ignored = "Messages from the broker that nothing subscribed to.";
+        page.counter("telltale_client_ignored_total", ignored, &[], count(&counters.ignored_incoming));
+        page.into_text()
+    }
+
+    /// A look at the gateway.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Gateway) -> T) -> T {
+        look(&self.gateway.borrow())
+    }
+
+    pub(super) const fn clock(&self) -> &MonoClock {
+        &self.clock
+    }
+
+    pub(super) const fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Gives up the core: the store is to be closed, the uplink ends with its sender.
+    pub(super) fn into_store(self) -> Option<Store> {
+        self.store
+    }
+}

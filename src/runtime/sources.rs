@@ -1,0 +1,159 @@
+//! Where input comes from: one task per source, each handing what it gets to the core.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinSet;
+
+use crate::can::BusId;
+use crate::config::GnssSource;
+use crate::gateway::Input;
+use crate::io::metrics_http::Ask;
+use crate::io::netlink::NetworkWatch;
+use crate::io::serial::{GnssInput, GnssPort};
+use crate::io::socketcan::{BATCH_FRAMES, CanPort, CanSettings, RECEIVE_BUFFER};
+
+use super::core::Core;
+use super::named;
+use super::plan::{Observer, Plan, Stimulus};
+
+/// How often the machine's clock is looked at; a step is told at once.
+const CLOCK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often an observer looks.
+const OBSERVE_EVERY: Duration = Duration::from_secs(1);
+
+type Tasks = JoinSet<&'static str>;
+
+/// One task per interface.
+pub(super) fn can(tasks: &mut Tasks, core: &Rc<Core>, plan: &Plan) {
+    for (bus, settings) in (0_u8..).map(BusId).zip(&plan.config.deployment.buses) {
+        if plan.is_fed.contains(&bus) {
+            continue;
+        }
+        let port = CanPort::new(CanSettings {
+            interface: settings.interface.clone(),
+            filters: plan.config.profile.filters(bus),
+            receive_buffer: RECEIVE_BUFFER,
+        });
+        tasks.spawn_local(named("CAN reader", read_bus(Rc::clone(core), bus, port)));
+    }
+}
+
+async fn read_bus(core: Rc<Core>, bus: BusId, mut port: CanPort) {
+    let mut batch = Vec::with_capacity(BATCH_FRAMES);
+    loop {
+        let news = port.next_batch(&mut batch).await;
+        for (at, frame) in batch.drain(..) {
+            core.input_at(at, Input::Frame(bus, &frame));
+        }
+        if let Some(event) = news {
+            core.input(Input::Bus(bus, event));
+        }
+        // A flooded bus must not starve the others.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The GNSS receiver, if the deployment has one.
+pub(super) fn gnss(tasks: &mut Tasks, core: &Rc<Core>, plan: &Plan) {
+    let mut port = match &plan.config.deployment.gnss {
+        None => return,
+        Some(GnssSource::Serial { device, baud }) => GnssPort::serial(device, *baud),
+        Some(GnssSource::File(path)) => GnssPort::file(path),
+    };
+    let core = Rc::clone(core);
+    tasks.spawn_local(named("GNSS reader", async move {
+        loop {
+            match port.next().await {
+                GnssInput::Bytes(bytes) => core.input(Input::Gnss(bytes)),
+                GnssInput::Event(event) => core.input(Input::GnssPort(event)),
+            }
+        }
+    }));
+}
+
+/// The machine's clock.
+pub(super) fn wall_clock(tasks: &mut Tasks, core: &Rc<Core>) {
+    let core = Rc::clone(core);
+    tasks.spawn_local(named("clock", async move {
+        loop {
+            let (now, reading) = core.clock().wall();
+            core.input_at(now, Input::Clock(reading));
+            core.clock().until_set_or(CLOCK_EVERY).await;
+        }
+    }));
+}
+
+/// Changes of the machine's network. Without netlink the link has only its back-off.
+pub(super) fn network(tasks: &mut Tasks, core: &Rc<Core>) {
+    let core = Rc::clone(core);
+    tasks.spawn_local(named("network watch", async move {
+        match NetworkWatch::open() {
+            Ok(mut watch) => loop {
+                watch.changed().await;
+                core.input(Input::NetworkChanged);
+            },
+            Err(error) => {
+                tracing::warn!(%error, "cannot watch the network: after an outage the link waits for its back-off");
+                std::future::pending::<()>().await;
+            }
+        }
+    }));
+}
+
+/// The simulated car.
+pub(super) fn stimuli(tasks: &mut Tasks, core: &Rc<Core>, mut stimuli: Receiver<Stimulus>) {
+    let core = Rc::clone(core);
+    tasks.spawn_local(named("stimuli", async move {
+        while let Some(stimulus) = stimuli.recv().await {
+            match &stimulus {
+                Stimulus::Frame(bus, frame) => core.input(Input::Frame(*bus, frame)),
+                Stimulus::Gnss(bytes) => core.input(Input::Gnss(bytes)),
+                Stimulus::NetworkChanged => core.input(Input::NetworkChanged),
+            }
+        }
+        // The car stands still; the daemon goes on.
+        std::future::pending::<()>().await;
+    }));
+}
+
+/// What another thread answers.
+pub(super) fn answers<T: 'static>(
+    tasks: &mut Tasks,
+    core: &Rc<Core>,
+    name: &'static str,
+    mut answers: Receiver<T>,
+    wrap: fn(T) -> Input<'static>,
+) {
+    let core = Rc::clone(core);
+    tasks.spawn_local(named(name, async move {
+        while let Some(answer) = answers.recv().await {
+            core.input(wrap(answer));
+        }
+    }));
+}
+
+/// The page for whoever scrapes.
+pub(super) fn metrics(tasks: &mut Tasks, core: &Rc<Core>, mut asks: Receiver<Ask>) {
+    let core = Rc::clone(core);
+    tasks.spawn_local(named("metrics", async move {
+        while let Some(ask) = asks.recv().await {
+            // A scraper that has gone away is no fault.
+            let _ = ask.send(core.metrics_page());
+        }
+    }));
+}
+
+/// Somebody who wants to look once a second.
+pub(super) fn observer(tasks: &mut Tasks, core: &Rc<Core>, observer: Option<Observer>) {
+    let Some(mut observer) = observer else { return };
+    let core = Rc::clone(core);
+    tasks.spawn_local(named("observer", async move {
+        loop {
+            tokio::time::sleep(OBSERVE_EVERY).await;
+            core.look(&mut *observer);
+        }
+    }));
+}
