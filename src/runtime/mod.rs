@@ -117,7 +117,7 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
     sources::wall_clock(&mut tasks, &core);
     sources::network(&mut tasks, &core);
     if let Some(stimuli) = plan.stimuli.take() {
-        sources::stimuli(&mut tasks, &core, stimuli);
+        sources::stimuli(&mut tasks, &core, &plan.is_fed, stimuli);
     }
     sources::answers(&mut tasks, &core, "store answers", store_events, Input::Store);
     sources::answers(&mut tasks, &core, "link events", link_events, Input::Link);

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::can::BusId;
 use crate::config::GnssSource;
-use crate::gateway::Input;
+use crate::gateway::{BusEvent, Input, PortEvent};
 use crate::io::metrics_http::Ask;
 use crate::io::netlink::NetworkWatch;
 use crate::io::serial::{GnssInput, GnssPort};
@@ -103,9 +103,13 @@ pub(super) fn network(tasks: &mut Tasks, core: &Rc<Core>) {
     }));
 }
 
-/// The simulated car.
-pub(super) fn stimuli(tasks: &mut Tasks, core: &Rc<Core>, mut stimuli: Receiver<Stimulus>) {
+/// The simulated car, whose buses and receiver are always there.
+pub(super) fn stimuli(tasks: &mut Tasks, core: &Rc<Core>, is_fed: &[BusId], mut stimuli: Receiver<Stimulus>) {
     let core = Rc::clone(core);
+    for bus in is_fed {
+        core.input(Input::Bus(*bus, BusEvent::Up));
+    }
+    core.input(Input::GnssPort(PortEvent::Up));
     tasks.spawn_local(named("stimuli", async move {
         while let Some(stimulus) = stimuli.recv().await {
             match &stimulus {

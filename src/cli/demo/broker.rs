@@ -72,7 +72,8 @@ fn configuration(listen: SocketAddr) -> Config {
     }
 }
 
-fn free_address() -> std::io::Result<SocketAddr> {
+/// A loopback address that nobody uses now.
+pub(super) fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 

@@ -24,6 +24,8 @@ struct LaneBook {
 pub(super) enum Entry {
     New,
     Repeat,
+    /// The last will, which the broker sends and nobody numbers.
+    Will,
     Unreadable,
 }
 
@@ -39,7 +41,11 @@ pub(super) struct LaneSum {
 impl Ledger {
     /// Enters one message by its CloudEvents `id`, `<boot>-<lane>-<sequence>`.
     pub(super) fn enter(&mut self, event: &Json) -> Entry {
-        let parts = event["id"].as_str().and_then(|id| {
+        let id = event["id"].as_str();
+        if id.is_some_and(|id| id.ends_with("-will")) {
+            return Entry::Will;
+        }
+        let parts = id.and_then(|id| {
             let mut parts = id.splitn(3, '-');
             Some((parts.next()?.to_owned(), parts.next()?.to_owned(), parts.next()?.parse::<u64>().ok()?))
         });
@@ -57,6 +63,11 @@ impl Ledger {
             lane_book.out_of_order += 1;
         }
         Entry::New
+    }
+
+    /// Different messages, over all lanes and boots.
+    pub(super) fn received(&self) -> usize {
+        self.lanes.values().map(|book| book.seen.len()).sum()
     }
 
     /// The sums by lane, over all boots.
@@ -88,6 +99,7 @@ mod tests {
         {
             assert_eq!(ledger.enter(&json!({"id": format!("00000001aabbccdd-event-{sequence}")})), entry);
         }
+        assert_eq!(ledger.enter(&json!({"id": "00000001aabbccdd-will"})), Entry::Will);
         assert_eq!(ledger.enter(&json!({"id": "nonsense"})), Entry::Unreadable);
         let sum = ledger.sums()["event"];
         assert_eq!(sum, LaneSum { received: 4, repeats: 1, missing: 1, out_of_order: 1 });

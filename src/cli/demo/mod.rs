@@ -39,13 +39,12 @@ pub(super) fn demo(duration_s: Option<u64>, interfaces: &[String], seed: u64) ->
     let folder = settings::TemporaryFolder::new().map_err(|error| unavailable("making a temporary folder", error))?;
     let (address, arrivals) = broker::start().map_err(|error| unavailable("starting the broker", error))?;
     let (coverage, car_address) = Coverage::start(address).map_err(|error| unavailable("starting the relay", error))?;
-    let config = settings::config(car_address, folder.path(), interfaces)?;
+    let page = broker::free_address().map_err(|error| unavailable("looking for a free port", error))?;
+    let config = settings::config(car_address, page, folder.path(), interfaces)?;
     let monitor = Monitor::new();
     let console = Console::default();
     console.say("demo", &format!("store in {}, broker on {address}, seed {seed}", folder.path().display()));
-    if let Some(page) = settings::metrics_address(&config) {
-        console.say("demo", &format!("metrics on http://{page}/metrics; Ctrl-C ends the demo"));
-    }
+    console.say("demo", &format!("metrics on http://{page}/metrics; Ctrl-C ends the demo"));
 
     let (stop, stopped) = oneshot::channel();
     let (driver, stimuli) = Driver::start(seed, interfaces, coverage.clone(), console.clone())

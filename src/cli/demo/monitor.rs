@@ -13,7 +13,6 @@ use crate::runtime::Observer;
 use crate::time::MonoTime;
 
 use super::super::exit::{Code, Failure};
-use super::super::watch::readable;
 use super::broker::Arrival;
 use super::ledger::{Entry, Ledger};
 
@@ -102,8 +101,8 @@ impl Monitor {
     pub(super) fn arrived(&self, arrival: &Arrival) -> Option<String> {
         let event: Json = serde_json::from_slice(&arrival.payload).ok()?;
         let entry = self.lock().ledger.enter(&event);
-        let is_worth_a_line = entry != Entry::Repeat && !arrival.topic.ends_with("/telemetry");
-        is_worth_a_line.then(|| readable(&arrival.topic, false, &arrival.payload))
+        let is_worth_a_line = arrival.topic.contains("/event/") || arrival.topic.ends_with("/presence");
+        (entry != Entry::Repeat && is_worth_a_line).then(|| brief(&arrival.topic, &event))
     }
 
     /// Until nothing waits any more on this side of the link.
@@ -174,6 +173,17 @@ fn missing(state: &State) -> u64 {
         .sum()
 }
 
+/// `event/telltale.raised TirePressure (happened 13:05:44.123) {…}`
+fn brief(topic: &str, event: &Json) -> String {
+    let name = topic.splitn(4, '/').last().unwrap_or(topic);
+    let subject = event["subject"].as_str().map(|subject| format!(" {subject}")).unwrap_or_default();
+    let clock = event["time"].as_str().and_then(|time| time.get(11..19)).unwrap_or("unknown");
+    let mut data = event["data"].clone();
+    // The place is shown by its presence alone, so that a line stays a line.
+    let place = data.as_object_mut().and_then(|data| data.remove("location")).map_or("", |_| " with location");
+    format!("{name}{subject} (happened {clock}){place} {data}")
+}
+
 fn durable(stat: &OutboxStat) -> u64 {
     [Lane::Critical, Lane::Event, Lane::Telemetry].into_iter().map(|lane| stat.lane(lane).stored).sum()
 }
@@ -188,12 +198,13 @@ fn status(state: &State, gateway: &Gateway) -> String {
     let show = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}"));
     let lane = |lane: Lane| waiting_in(&state.stat, lane);
     format!(
-        "{} km/h, battery {} %, fuel {} %, {} frames, link {}, waiting: {} events, {} telemetry ({} in sled)",
+        "{} km/h, battery {} %, fuel {} l, {} frames, link {}; received {}; waiting {} events, {} telemetry ({} in sled)",
         show(value("Vehicle.Speed")),
         show(value("Vehicle.Powertrain.TractionBattery.StateOfCharge.Displayed")),
-        show(value("Vehicle.Powertrain.FuelSystem.RelativeLevel")),
+        show(value("Vehicle.Powertrain.FuelSystem.AbsoluteLevel")),
         state.frames,
         if state.is_online { "up" } else { "down" },
+        state.ledger.received(),
         lane(Lane::Event) + lane(Lane::Critical),
         lane(Lane::Telemetry),
         durable(&state.stat),

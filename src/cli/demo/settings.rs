@@ -1,11 +1,13 @@
 //! The demo's deployment: the built-in profile, a temporary store, the relay's address.
 
+use std::fs::DirBuilder;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::can::BusId;
-use crate::config::{Config, Listen};
+use crate::config::Config;
 use crate::sim::BUSES;
 
 use super::super::exit::{Code, Failure};
@@ -22,8 +24,13 @@ const FILES: [(&str, &str); 4] = [
 const DEPLOYMENT: &str = "demo.toml";
 
 /// Deployment and profile of the demo's car.
-pub(super) fn config(broker: SocketAddr, store: &Path, interfaces: &[String]) -> Result<Config, Failure> {
-    let deployment = deployment(broker, store, interfaces);
+pub(super) fn config(
+    broker: SocketAddr,
+    metrics: SocketAddr,
+    store: &Path,
+    interfaces: &[String],
+) -> Result<Config, Failure> {
+    let deployment = deployment(broker, metrics, store, interfaces);
     let read = |path: &Path| {
         if path == Path::new(DEPLOYMENT) {
             return Ok(deployment.clone().into_bytes());
@@ -34,7 +41,7 @@ pub(super) fn config(broker: SocketAddr, store: &Path, interfaces: &[String]) ->
     Config::load(Path::new(DEPLOYMENT), &read).map_err(|problems| Failure::new(Code::Config, problems))
 }
 
-fn deployment(broker: SocketAddr, store: &Path, interfaces: &[String]) -> String {
+fn deployment(broker: SocketAddr, metrics: SocketAddr, store: &Path, interfaces: &[String]) -> String {
     let interface = |index: usize| interfaces.get(index).cloned().unwrap_or_else(|| format!("sim{index}"));
     let sections =
         BUSES.iter().enumerate().map(|(index, bus)| format!("[bus.{bus}]\ninterface = {:?}\n", interface(index)));
@@ -42,7 +49,7 @@ fn deployment(broker: SocketAddr, store: &Path, interfaces: &[String]) -> String
     format!(
         "schema = 1\nprofile = \"demo-phev\"\n[vehicle]\nid = \"demo-car\"\n{buses}\
          [broker]\nhost = \"{}\"\nport = {}\nkeep_alive_s = 10\n\
-         [store]\npath = {:?}\nlimit_mib = 16\n[metrics]\nlisten = \"127.0.0.1:0\"\n",
+         [store]\npath = {:?}\nlimit_mib = 16\n[metrics]\nlisten = \"{metrics}\"\n",
         broker.ip(),
         broker.port(),
         store.display().to_string(),
@@ -54,14 +61,6 @@ pub(super) fn fed_buses(interfaces: &[String]) -> Vec<BusId> {
     (0_u8..).map(BusId).take(BUSES.len()).skip(interfaces.len()).collect()
 }
 
-/// Where the metrics page is.
-pub(super) fn metrics_address(config: &Config) -> Option<SocketAddr> {
-    match config.deployment.metrics {
-        Some(Listen::Tcp(address)) => Some(address),
-        Some(Listen::Unix(_)) | None => None,
-    }
-}
-
 /// A folder that goes with the demo.
 pub(super) struct TemporaryFolder(PathBuf);
 
@@ -69,7 +68,7 @@ impl TemporaryFolder {
     /// Makes it.
     pub(super) fn new() -> io::Result<Self> {
         let path = std::env::temp_dir().join(format!("telltale-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path)?;
+        DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }
 
