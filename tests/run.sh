@@ -28,6 +28,7 @@ setup() {
 
 step() { printf '\n== %s\n' "$*"; "$@"; }
 
+command -v cargo-clippy >/dev/null && command -v cargo-fmt >/dev/null || rustup component add clippy rustfmt
 step cargo fmt --check
 step cargo clippy --locked --all-targets -- -D warnings
 step cargo clippy --locked --no-default-features -- -D warnings
