@@ -4,11 +4,32 @@ use std::time::Duration;
 
 use crate::can::BusId;
 use crate::delivery::Lane;
-use crate::delivery::outbox::LATENCY_BUCKETS_MS;
+use crate::delivery::outbox::{LATENCY_BUCKETS_MS, LaneStat};
 use crate::metrics::Exposition;
 use crate::signals::{Cause, Quality};
 
 use super::Gateway;
+
+/// A figure of a lane: its name, what it is, and where it stands.
+type LaneFigure = (&'static str, &'static str, fn(&LaneStat) -> u64);
+
+const LANE_LEVELS: [LaneFigure; 3] = [
+    ("telltale_lane_memory_records", "Records in RAM.", |lane| lane.in_memory),
+    ("telltale_lane_stored_records", "Records in the store.", |lane| lane.stored),
+    ("telltale_lane_stored_bytes", "Their bytes.", |lane| lane.stored_bytes),
+];
+
+const LANE_COUNTERS: [LaneFigure; 9] = [
+    ("telltale_records_total", "Records made.", |lane| lane.pushed),
+    ("telltale_publications_total", "Publications, repeats included.", |lane| lane.published),
+    ("telltale_acks_total", "PUBACKs.", |lane| lane.acked),
+    ("telltale_evictions_total", "Records given up for want of room.", |lane| lane.evicted),
+    ("telltale_refusals_total", "Records refused where they were made.", |lane| lane.refused),
+    ("telltale_uncommitted_total", "Records sent from memory because the store had failed.", |lane| lane.uncommitted),
+    ("telltale_corrupt_total", "Records of the store that could not be read.", |lane| lane.corrupt),
+    ("telltale_missing_total", "Records that should have been in the store and were not.", |lane| lane.missing),
+    ("telltale_set_aside_total", "Records that stay in the store until the next start.", |lane| lane.set_aside),
+];
 
 impl Gateway {
     /// Writes every figure to the page.
@@ -121,34 +142,16 @@ impl Gateway {
 
     fn expose_lanes(&self, page: &mut Exposition) {
         let stat = self.dispatch.outbox_stat();
-        let lanes: Vec<_> = Lane::ALL.into_iter().map(|lane| ([("lane", lane.name())], stat.lane(lane))).collect();
-        for (labels, lane) in &lanes {
-            page.level("telltale_lane_memory_records", "Records in RAM.", labels, lane.in_memory);
+        let lanes = Lane::ALL.map(|lane| ([("lane", lane.name())], stat.lane(lane)));
+        for (name, help, figure) in LANE_LEVELS {
+            for (labels, lane) in &lanes {
+                page.level(name, help, labels, figure(lane));
+            }
         }
-        for (labels, lane) in &lanes {
-            page.level("telltale_lane_stored_records", "Records in the store.", labels, lane.stored);
-        }
-        for (labels, lane) in &lanes {
-            page.level("telltale_lane_stored_bytes", "Their bytes.", labels, lane.stored_bytes);
-        }
-        for (labels, lane) in &lanes {
-            page.counter("telltale_records_total", "Records made.", labels, lane.pushed);
-        }
-        for (labels, lane) in &lanes {
-            page.counter("telltale_publications_total", "Publications, repeats included.", labels, lane.published);
-        }
-        for (labels, lane) in &lanes {
-            page.counter("telltale_acks_total", "PUBACKs.", labels, lane.acked);
-        }
-        for (labels, lane) in &lanes {
-            page.counter("telltale_evictions_total", "Records given up for want of room.", labels, lane.evicted);
-        }
-        for (labels, lane) in &lanes {
-            page.counter("telltale_refusals_total", "Records refused where they were made.", labels, lane.refused);
-        }
-        for (labels, lane) in &lanes {
-            let help = "Records sent from memory because the store had failed.";
-            page.counter("telltale_uncommitted_total", help, labels, lane.uncommitted);
+        for (name, help, figure) in LANE_COUNTERS {
+            for (labels, lane) in &lanes {
+                page.counter(name, help, labels, figure(lane));
+            }
         }
         let bounds_s = LATENCY_BUCKETS_MS.map(|bound_ms| Duration::from_millis(bound_ms).as_secs_f64());
         for (labels, lane) in &lanes {
