@@ -87,6 +87,11 @@ impl Buses {
         Self { buses: names.map(bus).collect() }
     }
 
+    /// The profile's name for the bus.
+    pub(super) fn name(&self, id: BusId) -> &str {
+        self.buses.get(usize::from(id.0)).map_or("unknown", |bus| &bus.name)
+    }
+
     /// An error frame; true when the state of the bus changed.
     pub(super) fn error_frame(&mut self, id: BusId, frame: &Frame) -> bool {
         let Some(bus) = self.buses.get_mut(usize::from(id.0)) else { return false };

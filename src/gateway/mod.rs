@@ -99,6 +99,8 @@ pub struct Gateway {
     dispatch: Dispatch,
     next_save: MonoTime,
     stage: Stage,
+    /// A frame has given a value in this run.
+    has_decoded: bool,
     /// Signals that changed in this turn; empty between turns, kept for its room.
     changed: Vec<SignalId>,
 }
@@ -140,6 +142,7 @@ impl Gateway {
             dispatch: Dispatch::new(now, vehicle, (boot, kernel), limits, (seed, keep_alive)),
             next_save: now + SAVE_INTERVAL,
             stage: Stage::Running,
+            has_decoded: false,
             changed: Vec::new(),
         })
     }
@@ -247,6 +250,10 @@ impl Gateway {
             return;
         }
         self.intake.frame(at, bus, frame, &mut self.signals);
+        if !self.has_decoded && self.intake.has_decoded(bus) {
+            self.has_decoded = true;
+            info!(bus = self.buses.name(bus), id = %frame.id(), "first frame decoded");
+        }
     }
 
     fn bus(&mut self, bus: BusId, event: &BusEvent) {

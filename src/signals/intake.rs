@@ -206,6 +206,15 @@ impl Intake {
         self.next_scan
     }
 
+    /// A frame of that bus was known and believed.
+    #[must_use]
+    pub fn has_decoded(&self, bus: BusId) -> bool {
+        self.counters(bus).is_some_and(|counters| {
+            let faults = counters.faults.iter().sum::<u64>();
+            counters.frames > counters.unknown.saturating_add(faults)
+        })
+    }
+
     /// The counters of a bus.
     #[must_use]
     pub fn counters(&self, bus: BusId) -> Option<&Counters> {
