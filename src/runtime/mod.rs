@@ -12,6 +12,7 @@ mod progress;
 pub mod secrets;
 mod sources;
 
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use crate::gateway::{Gateway, Input, LinkEvent, Setup, StoreEvent};
 use crate::io::clock::MonoClock;
 use crate::io::metrics_http::{self, Ask, Listener};
 use crate::io::mqtt;
-use crate::io::store::{self, Store};
+use crate::io::store::{self, Store, StoreError};
 
 use self::core::Core;
 use progress::Pulse;
@@ -64,14 +65,9 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
     let clock = MonoClock::new().map_err(|source| Failure::system("read the clock", source))?;
 
     // The store says which run this is; it opens in the background while frames are decoded already.
-    let claim = store::claim_boot(&plan.config.deployment.store.path).map_err(Failure::Store)?;
-    let boot = BootId { counter: claim.boot_counter(), random: random()? };
     let (store_answers, store_events) = mpsc::channel::<StoreEvent>(STORE_ANSWERS);
-    let store = Store::start(claim, store::OPEN_DEADLINE, move |event| {
-        // When the bus thread is gone nobody wants the answer any more.
-        let _ = store_answers.blocking_send(event);
-    });
-    let store = store.map_err(|source| Failure::system("start the thread `store`", source))?;
+    let (store, counter) = open_store(&plan.config.deployment.store.path, store_answers)?;
+    let boot = BootId { counter, random: random()? };
 
     // The core.
     let vehicle = VehicleId::new(&plan.config.deployment.vehicle_id).map_err(Failure::setting)?;
@@ -96,7 +92,7 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
     let (link_answers, link_events) = mpsc::channel::<LinkEvent>(mqtt::CHANNEL_CAPACITY);
     let (asks, ask_queue) = mpsc::channel::<Ask>(metrics_http::ASK_CAPACITY);
     let counters = Arc::new(mqtt::Counters::default());
-    let core = Rc::new(Core::new(gateway, clock, Some(store), (commands, Arc::clone(&counters))));
+    let core = Rc::new(Core::new(gateway, clock, store, (commands, Arc::clone(&counters))));
     let uplink = Uplink {
         settings,
         commands: command_queue,
@@ -151,6 +147,31 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
     }
     info!("stopped");
     outcome
+}
+
+/// The store, and the number of this start on it. A directory that cannot be used is no reason to leave the car
+/// without a daemon: this run then has no store, its answer waits in the channel, and its number is 0, so that its
+/// records differ from those of other such runs by the part of the boot id that is drawn.
+fn open_store(path: &Path, answers: mpsc::Sender<StoreEvent>) -> Result<(Option<Store>, u32), Failure> {
+    let claim = match store::claim_boot(path) {
+        Ok(claim) => claim,
+        Err(error @ StoreError::Locked(_)) => return Err(Failure::Store(error)),
+        Err(error) => {
+            tokio::task::spawn_local(async move {
+                let _ = answers.send(StoreEvent::Unavailable(error.to_string())).await;
+                // The channel stays open: its end would be that of the store's thread.
+                std::future::pending::<()>().await;
+            });
+            return Ok((None, 0));
+        }
+    };
+    let counter = claim.boot_counter();
+    let store = Store::start(claim, store::OPEN_DEADLINE, move |event| {
+        // When the bus thread is gone nobody wants the answer any more.
+        let _ = answers.blocking_send(event);
+    });
+    let store = store.map_err(|source| Failure::system("start the thread `store`", source))?;
+    Ok((Some(store), counter))
 }
 
 /// What runs on the thread `uplink`.
