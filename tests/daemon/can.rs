@@ -1,0 +1,216 @@
+//! The daemon on a real interface, and what only root in a guest of its own may do to it: the bench `hil/uml`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::bench;
+use crate::car::{self, Cluster};
+use crate::daemon::Deployment;
+use crate::mosquitto::Mosquitto;
+use crate::subscriber::{Message, Subscriber};
+
+/// The time of all tests of this file on the bench.
+const BENCH_LIMIT_S: u32 = 300;
+
+/// The interface, or none when the test ran on the bench, or, loudly, not at all.
+fn interface(test: &str) -> Option<String> {
+    static OUTPUT: OnceLock<Option<String>> = OnceLock::new();
+    let Some(interface) = bench::interface() else {
+        let output = OUTPUT.get_or_init(|| bench::run_tests("can::", BENCH_LIMIT_S));
+        bench::assert_passed(output.as_deref(), &format!("can::{test}"));
+        return None;
+    };
+    if !interface.starts_with("vcan") {
+        eprintln!("\n*** SKIPPED: {interface} is left as it is: not a vcan ***\n");
+        return None;
+    }
+    if !Path::new("/sys/class/net").join(&interface).exists() {
+        // The test before has failed in the middle.
+        make(&interface);
+    }
+    Some(interface)
+}
+
+fn run(program: &str, args: &[&str]) {
+    assert!(Command::new(program).args(args).status().expect("it is installed").success(), "{program} {args:?}");
+}
+
+fn make(interface: &str) {
+    run("ip", &["link", "add", "dev", interface, "type", "vcan"]);
+    run("ip", &["link", "set", interface, "up"]);
+}
+
+fn delete(interface: &str) {
+    run("ip", &["link", "del", interface]);
+}
+
+fn is_raised(cloud: &Subscriber, lamp: &str) {
+    let raised = cloud.any("event/telltale.raised", |event| event["subject"] == lamp);
+    assert_eq!(raised["data"]["mode"], "ON", "{raised}");
+    let is_lit = |state: &serde_json::Value| state["data"]["telltales"]["lit"][lamp]["value"] == "ON";
+    cloud.newest("state/telltales", is_lit);
+}
+
+fn bus_is(cloud: &Subscriber, what: &str) {
+    cloud.newest("event/bus.changed", |event| event["subject"] == "pt" && event["data"]["interface"] == what);
+}
+
+#[test]
+fn a_lamp_reaches_the_cloud_whatever_happens_to_the_interface() {
+    let Some(interface) = interface("a_lamp_reaches_the_cloud_whatever_happens_to_the_interface") else { return };
+    let Some(broker) = Mosquitto::start(true, None) else { return };
+    let cloud = Subscriber::start(broker.port);
+    let mut car = Deployment::new(broker.port);
+    car.interface.clone_from(&interface);
+
+    delete(&interface);
+    let mut daemon = car.start();
+    bus_is(&cloud, "missing");
+    make(&interface);
+    let cluster = Cluster::start(&interface);
+    daemon.says("CAN interface up");
+    cloud.any("event/ignition.on", |_| true);
+    cluster.light("Abs");
+    is_raised(&cloud, "Abs");
+    bus_is(&cloud, "up");
+
+    run("ip", &["link", "set", &interface, "down"]);
+    bus_is(&cloud, "down");
+    run("ip", &["link", "set", &interface, "up"]);
+    cluster.light("Airbag");
+    is_raised(&cloud, "Airbag");
+
+    delete(&interface);
+    bus_is(&cloud, "missing");
+    make(&interface);
+    cluster.light("ServiceDue");
+    is_raised(&cloud, "ServiceDue");
+    bus_is(&cloud, "up");
+    assert!(daemon.is_alive());
+
+    let raised = cloud.all().into_iter().filter(|message| message.topic == "event/telltale.raised").count();
+    assert_eq!(raised, 3, "each lamp once");
+    // Another consumer, later: what is retained tells it all.
+    let late = Subscriber::start_as(broker.port, "late");
+    late.newest("state/telltales", |state| {
+        state["data"]["telltales"]["lit"].as_object().is_some_and(|lit| lit.len() == 3)
+    });
+    late.newest("presence", |event| event["data"]["online"] == true);
+    daemon.stop();
+    late.newest("presence", |event| event["data"]["online"] == false && event["data"]["reason"] == "shutdown");
+}
+
+#[test]
+fn a_flood_is_received_or_counted_as_dropped() {
+    let Some(interface) = interface("a_flood_is_received_or_counted_as_dropped") else { return };
+    let sent = 60_000;
+    let mut car = Deployment::new(1);
+    car.interface.clone_from(&interface);
+    let mut daemon = car.start();
+    daemon.says("CAN interface up");
+    // The queue holds a third of it.
+    daemon.signal(Signal::SIGSTOP);
+    car::flood(&interface, sent);
+    daemon.signal(Signal::SIGCONT);
+    let (frames, dropped) = ("telltale_frames_total{bus=\"pt\"}", "telltale_frames_dropped_total{bus=\"pt\"}");
+    let dropped = car.metric_until(dropped, |count| count > 0.0);
+    let frames = car.metric_until(frames, |count| count + dropped >= f64::from(sent));
+    println!("sent {sent}, received {frames}, dropped {dropped}");
+    assert!((frames + dropped - f64::from(sent)).abs() < 0.5, "{frames} + {dropped} of {sent}");
+    daemon.stop();
+}
+
+/// A disk of its own, taken away at the end.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    fn mount(directory: &Path) -> Self {
+        fs::create_dir_all(directory).expect("a directory");
+        run("mount", &["-t", "tmpfs", "-o", "size=16M", "small", &directory.display().to_string()]);
+        Self(directory.to_path_buf())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily, as the daemon of a test that failed may still be there.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn on_a_full_disk_events_are_sent_from_memory_and_durable_again_once_there_is_room() {
+    let test = "on_a_full_disk_events_are_sent_from_memory_and_durable_again_once_there_is_room";
+    let Some(interface) = interface(test) else { return };
+    let Some(broker) = Mosquitto::start(true, None) else { return };
+    let cloud = Subscriber::start(broker.port);
+    let mut car = Deployment::new(broker.port);
+    car.interface.clone_from(&interface);
+    let disk = Disk::mount(&car.folder.path().join("disk"));
+    car.store = disk.0.join("store");
+    let mut daemon = car.start();
+    let cluster = Cluster::start(&interface);
+    daemon.says("the store is open");
+    cloud.any("event/ignition.on", |_| true);
+
+    let filler = disk.0.join("filler");
+    // The disk is what ends it.
+    let _ = fs::write(&filler, vec![0; 32 << 20]);
+    for _ in 0..200 {
+        cluster.set_ignition(false);
+        sleep(Duration::from_millis(800));
+        cluster.set_ignition(true);
+        sleep(Duration::from_millis(800));
+        if cloud.all().iter().any(|message| message.topic == "event/store.degraded") {
+            break;
+        }
+    }
+    let degraded = cloud.any("event/store.degraded", |_| true);
+    let before = cloud.all().iter().filter(|message| message.topic == "event/ignition.off").count();
+    cluster.set_ignition(false);
+    let one_more = |all: &[Message]| {
+        (all.iter().filter(|message| message.topic == "event/ignition.off").count() > before).then_some(())
+    };
+    assert!(cloud.wait(one_more).is_some(), "events still go out after {degraded}");
+    assert!(daemon.is_alive());
+
+    fs::remove_file(&filler).expect("it is there");
+    cluster.set_ignition(true);
+    cloud.any("event/store.recovered", |_| true);
+    car.metric_until("telltale_store_healthy", |healthy| healthy > 0.5);
+    daemon.stop();
+}
+
+#[test]
+fn on_a_read_only_disk_the_daemon_lives_and_says_so() {
+    let Some(interface) = interface("on_a_read_only_disk_the_daemon_lives_and_says_so") else { return };
+    let Some(broker) = Mosquitto::start(true, None) else { return };
+    let cloud = Subscriber::start(broker.port);
+    let mut car = Deployment::new(broker.port);
+    car.interface.clone_from(&interface);
+    let disk = Disk::mount(&car.folder.path().join("disk"));
+    for has_store in [false, true] {
+        car.store = disk.0.join("store");
+        if has_store {
+            run("mount", &["-o", "remount,rw", &disk.0.display().to_string()]);
+            let mut daemon = car.start();
+            daemon.says("the store is open");
+            daemon.stop();
+        }
+        run("mount", &["-o", "remount,ro", &disk.0.display().to_string()]);
+        let seen = cloud.all().iter().filter(|message| message.topic == "event/store.degraded").count();
+        let mut daemon = car.start();
+        let one_more = |all: &[Message]| {
+            (all.iter().filter(|message| message.topic == "event/store.degraded").count() > seen).then_some(())
+        };
+        assert!(cloud.wait(one_more).is_some(), "store there before: {has_store}; log:\n{}", daemon.log());
+        assert!(daemon.is_alive());
+        daemon.stop();
+    }
+}
