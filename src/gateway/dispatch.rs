@@ -100,7 +100,10 @@ impl Dispatch {
                 let records: u64 = inventory.lanes.iter().map(|lane| lane.count).sum();
                 info!(records, "the store is open");
             }
-            StoreEvent::Unavailable(why) => error!(%why, "running without a store"),
+            StoreEvent::Unavailable(why) => {
+                self.has_store = false;
+                error!(%why, "running without a store");
+            }
             StoreEvent::Done(ticket) => self.saving.retain(|saving| saving != ticket),
             StoreEvent::Failed(ticket, why) if self.saving.contains(ticket) => {
                 self.saving.retain(|saving| saving != ticket);

@@ -206,7 +206,7 @@ impl Gateway {
             self.publisher.deadline(),
             self.dispatch.poll_timeout(),
             self.buses.poll_timeout(),
-            Some(self.next_save),
+            self.save_due(),
             stopping,
         ];
         due.into_iter().flatten().min().map(|due| due.max(self.now + TIMER_STEP))
@@ -266,8 +266,9 @@ impl Gateway {
         let first = self.clock.source().is_none();
         let Some(change) = self.clock.offer(at, reading) else { return };
         if first {
-            // Documents were made while nobody knew the time.
+            // Documents were made, and stamps saved, while nobody knew the time.
             self.publisher.touch_all();
+            self.next_save = self.now;
         }
         self.publisher.touch(OWN_GROUP);
         match change {
@@ -336,7 +337,7 @@ impl Gateway {
         let round = self.crew.round(self.now, &self.signals, &self.clock);
         self.follow_up(round);
         self.publish();
-        if self.next_save <= self.now {
+        if self.save_due().is_some_and(|due| due <= self.now) {
             self.save(true);
         }
         self.dispatch.handle_timeout(self.now);
@@ -433,6 +434,11 @@ impl Gateway {
             ..Draft::event(event.kind, stamp, event.data.to_string())
         };
         self.dispatch.push(self.now, draft);
+    }
+
+    /// When the last known values are to be saved next; without a store, never.
+    fn save_due(&self) -> Option<MonoTime> {
+        self.dispatch.has_store().then_some(self.next_save)
     }
 
     /// Keeps what changed over a restart; with `all`, the last known values too.

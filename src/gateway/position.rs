@@ -28,6 +28,9 @@ const STALE_AFTER: Duration = Duration::from_secs(5);
 /// A parked car's fixes wander by some metres: only a way of this length is worth a new state.
 const WORTH_TELLING_M: f64 = 25.0;
 
+/// Decimals of a degree that are published: 1e-7 degrees are a centimeter, as receivers give them.
+const DEGREE_DIGITS: i32 = 7;
+
 /// The name among the store's values.
 const SAVED: &str = "position";
 
@@ -196,13 +199,14 @@ impl Position {
     /// The last believed place as JSON, none before there was one.
     pub(super) fn describe(&self, view: &View<'_>) -> Option<Json> {
         let place = self.last?;
+        let tenths = |value: Option<f64>| value.map(|value| rounded(value, 1));
         Some(json!({
-            "latitude": place.fix.latitude_deg,
-            "longitude": place.fix.longitude_deg,
-            "accuracy_m": place.fix.accuracy_m,
-            "altitude_m": place.fix.altitude_m,
-            "heading_deg": place.fix.course_deg,
-            "speed_kmh": place.fix.speed_mps.map(|speed| (speed * 36.0).round() / 10.0),
+            "latitude": rounded(place.fix.latitude_deg, DEGREE_DIGITS),
+            "longitude": rounded(place.fix.longitude_deg, DEGREE_DIGITS),
+            "accuracy_m": tenths(place.fix.accuracy_m),
+            "altitude_m": tenths(place.fix.altitude_m),
+            "heading_deg": tenths(place.fix.course_deg),
+            "speed_kmh": tenths(place.fix.speed_mps.map(|speed| speed * 3.6)),
             "quality": if self.is_fresh { "good" } else { "stale" },
             "time": view.time(place.at),
         }))
@@ -253,6 +257,11 @@ impl Position {
             self.is_changed = true;
         }
     }
+}
+
+fn rounded(value: f64, digits: i32) -> f64 {
+    let factor = 10_f64.powi(digits);
+    (value * factor).round() / factor
 }
 
 fn distance_m(from: Known, to: Known) -> f64 {
