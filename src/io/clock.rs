@@ -16,7 +16,7 @@ use std::time::Duration;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId as TimerClock, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::{ClockId, clock_gettime};
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
 
 use super::sys;
 use crate::time::{DATE_FLOOR, KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
@@ -99,11 +99,11 @@ impl MonoClock {
 }
 
 /// A timer that never expires and is cancelled, and so becomes readable, when the wall clock is set.
-fn step_timer() -> io::Result<AsyncFd<OwnedFd>> {
+fn step_timer() -> io::Result<sys::Watched> {
     let timer = TimerFd::new(TimerClock::CLOCK_REALTIME, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
     let never = Expiration::OneShot(TimeSpec::new(i64::MAX / 1_000_000_000, 0));
     timer.set(never, TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET)?;
-    sys::watch(OwnedFd::from(timer))
+    sys::watch(OwnedFd::from(timer), Interest::READABLE)
 }
 
 /// The only error is EINVAL for a clock that the kernel does not have, and [`MonoClock::new`] has seen that it has.

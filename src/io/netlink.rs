@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket};
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+
+use super::sys;
 
 /// Multicast groups of linux/rtnetlink.h: addresses and routes, IPv4 and IPv6.
 const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
@@ -21,7 +23,7 @@ const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// A subscription to changes of the network.
 pub struct NetworkWatch {
-    socket: AsyncFd<OwnedFd>,
+    socket: sys::Watched,
 }
 
 impl NetworkWatch {
@@ -30,13 +32,13 @@ impl NetworkWatch {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))?;
-        Ok(Self { socket: super::sys::watch(fd)? })
+        Ok(Self { socket: sys::watch(fd, Interest::READABLE)? })
     }
 
     /// Until something changed; what changed at the same time counts as one. Can be cancelled without loss.
     pub async fn changed(&mut self) {
         loop {
-            let Ok(mut ready) = self.socket.readable_mut().await else { return std::future::pending().await };
+            let Ok(mut ready) = self.socket.readable().await else { return std::future::pending().await };
             match ready.try_io(|socket| drain(socket.get_ref())) {
                 Ok(Ok(())) => return,
                 Ok(Err(_)) => tokio::time::sleep(AFTER_ERROR).await,

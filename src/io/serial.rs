@@ -14,13 +14,11 @@
 
 use std::fs::File;
 use std::io::{self, BufRead};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::libc;
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::time::Instant;
 use tokio_serial::SerialStream;
@@ -76,7 +74,7 @@ enum State {
 #[derive(Debug)]
 enum Device {
     Tty(SerialStream),
-    Plain(AsyncFd<OwnedFd>),
+    Plain(sys::Watched),
     Recording(Recording),
 }
 
@@ -179,7 +177,7 @@ impl Device {
         let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
         let file = File::options().read(true).custom_flags(flags).open(path)?;
         if !nix::unistd::isatty(&file)? {
-            return Ok(Self::Plain(sys::watch(file.into())?));
+            return Ok(Self::Plain(sys::watch(file.into(), Interest::READABLE)?));
         }
         drop(file);
         let builder = tokio_serial::new(path.to_string_lossy(), baud);

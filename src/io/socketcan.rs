@@ -20,8 +20,6 @@ mod wire;
 use std::io;
 use std::time::Duration;
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::can::{CanId, Frame};
@@ -42,9 +40,6 @@ pub const FILTERS_MAX: usize = 64;
 
 /// How often to look for an interface that is not up.
 pub const PROBE_EVERY: Duration = Duration::from_millis(500);
-
-/// What to wake up for. An interface that goes down makes no data, only an error (`EPOLLERR`).
-const NEWS: Interest = Interest::READABLE.add(Interest::ERROR);
 
 /// A kernel stamp older than this (ns) is from before a step of the wall clock: no frame waits for so long.
 const STAMP_AGE_MAX_NS: i128 = 10_000_000_000;
@@ -93,9 +88,9 @@ enum Link {
     /// There is no such interface, or it cannot be opened.
     Missing,
     /// It is there, and not up. Its socket is kept.
-    Down(AsyncFd<BoundSocket>),
+    Down(BoundSocket),
     /// It is being read.
-    Up(AsyncFd<BoundSocket>),
+    Up(BoundSocket),
 }
 
 impl CanPort {
@@ -119,7 +114,7 @@ impl CanPort {
     pub fn receive_buffer(&self) -> usize {
         match &self.link {
             Link::New | Link::Missing => 0,
-            Link::Down(socket) | Link::Up(socket) => socket.get_ref().receive_buffer(),
+            Link::Down(socket) | Link::Up(socket) => socket.receive_buffer(),
         }
     }
 
@@ -139,11 +134,11 @@ impl CanPort {
                     tokio::select! {
                         biased;
                         _ = self.probe.tick() => self.look(),
-                        outcome = read_when_ready(socket, sink) => self.judge(outcome, sink),
+                        outcome = socket.read_when_ready(sink) => self.judge(outcome, sink),
                     }
                 }
                 Link::Up(socket) => {
-                    let outcome = read_when_ready(socket, sink).await;
+                    let outcome = socket.read_when_ready(sink).await;
                     self.judge(outcome, sink)
                 }
             };
@@ -156,7 +151,7 @@ impl CanPort {
     /// Puts a frame into the transmit queue of the kernel, at once or not at all.
     pub fn send(&self, frame: &Frame) -> Result<(), SendError> {
         match &self.link {
-            Link::Up(socket) => socket.get_ref().send(frame),
+            Link::Up(socket) => socket.send(frame),
             Link::New | Link::Missing | Link::Down(_) => Err(SendError::Down),
         }
     }
@@ -165,12 +160,10 @@ impl CanPort {
     fn look(&mut self) -> Option<BusEvent> {
         let found = self.open();
         let (link, news) = match (found, std::mem::replace(&mut self.link, Link::Missing)) {
-            (Ok((new, true)), Link::Down(old)) if old.get_ref().index() == new.get_ref().index() => {
-                (Link::Up(old), Some(BusEvent::Up))
-            }
+            (Ok((new, true)), Link::Down(old)) if old.index() == new.index() => (Link::Up(old), Some(BusEvent::Up)),
             (Ok((new, true)), _) => (Link::Up(new), Some(BusEvent::Up)),
             (Ok((new, false)), Link::Down(old)) => {
-                let same = old.get_ref().index() == new.get_ref().index();
+                let same = old.index() == new.index();
                 (Link::Down(if same { old } else { new }), None)
             }
             (Ok((new, false)), _) => (Link::Down(new), Some(BusEvent::Down)),
@@ -184,11 +177,10 @@ impl CanPort {
         news
     }
 
-    #[expect(deprecated, reason = "its successor is unsafe for types with a changing descriptor; ours owns one socket")]
-    fn open(&self) -> io::Result<(AsyncFd<BoundSocket>, bool)> {
+    fn open(&self) -> io::Result<(BoundSocket, bool)> {
         let socket = BoundSocket::open(&self.settings)?;
         let up = socket.is_up()?;
-        Ok((AsyncFd::with_interest(socket, NEWS)?, up))
+        Ok((socket, up))
     }
 
     /// What a read says of the interface.
@@ -226,7 +218,7 @@ impl CanPort {
         match std::mem::replace(&mut self.link, Link::Missing) {
             Link::Up(mut socket) => {
                 self.probe.reset();
-                while let Ok(Read::Full) = socket.get_mut().read(sink) {}
+                while let Ok(Read::Full) = socket.read(sink) {}
                 self.link = Link::Down(socket);
                 Some(BusEvent::Down)
             }
@@ -251,14 +243,7 @@ impl CanPort {
     /// Asked only while we are behind: a queue of thousands does not overflow between two small batches.
     fn dropped(&mut self) -> Option<BusEvent> {
         let (Link::Down(socket) | Link::Up(socket)) = &mut self.link else { return None };
-        let count = socket.get_mut().dropped().unwrap_or(0);
+        let count = socket.dropped().unwrap_or(0);
         (count > 0).then_some(BusEvent::Dropped(count))
     }
-}
-
-/// Reads one batch when there is one. Nothing is lost when this is dropped while it waits.
-async fn read_when_ready(socket: &mut AsyncFd<BoundSocket>, sink: &mut Vec<(MonoTime, Frame)>) -> io::Result<Read> {
-    let mut ready = socket.ready_mut(NEWS).await?;
-    // `AsyncFd::try_io_mut` takes one interest only: with two it never calls (tokio 1.54, `Interest::mask`).
-    ready.try_io(|socket| socket.get_mut().read(sink)).unwrap_or_else(|_| Err(io::ErrorKind::WouldBlock.into()))
 }

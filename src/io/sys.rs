@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "adjtimex(2) and watching a descriptor have no safe interface; this is their one home")]
 
 use std::io;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -11,11 +12,24 @@ use nix::libc;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Lets the runtime watch a non-blocking descriptor for something to read.
-pub(super) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` always gives the same descriptor, which it owns and which stays open until it is dropped,
-    // and the `AsyncFd` that it moves into takes itself off the reactor before it drops it.
-    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+/// A descriptor that the runtime watches. It is only lent out shared: one that could be exchanged for another would be
+/// watched under the wrong number.
+#[derive(Debug)]
+pub(super) struct Watched(AsyncFd<OwnedFd>);
+
+impl Deref for Watched {
+    type Target = AsyncFd<OwnedFd>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// Lets the runtime watch a non-blocking descriptor.
+pub(super) fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<Watched> {
+    // SAFETY: an `OwnedFd` gives the descriptor that it owns, open until it is dropped, and `Watched` lets nobody put
+    // another in its place. The `AsyncFd` takes itself off the reactor before it drops it.
+    Ok(Watched(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?))
 }
 
 /// How far the kernel's wall clock may be off, as the program that disciplines it says (`maxerror` of adjtimex(2));

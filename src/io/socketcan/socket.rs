@@ -1,7 +1,7 @@
 //! One bound CAN_RAW socket: opened, read in batches, asked for its drops, written to.
 
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -10,10 +10,12 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, getsockopt, 
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 use socketcan::{CanAddr, CanFdSocket, Socket as _, SocketOptions as _};
+use tokio::io::Interest;
 
 use super::wire::{FD_BYTES, filter, parse, serialize};
 use super::{BATCH_FRAMES, CanSettings, FILTERS_MAX, STAMP_AGE_MAX_NS, SendError};
 use crate::can::Frame;
+use crate::io::sys::{Watched, watch};
 use crate::time::MonoTime;
 
 /// What reading came to.
@@ -28,10 +30,15 @@ pub(super) enum Read {
     Gone,
 }
 
+/// What to wake up for. An interface that goes down makes no data, only an error (`EPOLLERR`).
+const NEWS: Interest = Interest::READABLE.add(Interest::ERROR);
+
 /// A bound socket.
 #[derive(Debug)]
 pub(super) struct BoundSocket {
     socket: CanFdSocket,
+    /// A second descriptor of the same socket, for the runtime to watch.
+    watched: Watched,
     index: u32,
     receive_buffer: usize,
     drops: u32,
@@ -54,7 +61,8 @@ impl BoundSocket {
         setsockopt(&socket, RcvBufForce, &settings.receive_buffer)
             .or_else(|_| setsockopt(&socket, RcvBuf, &settings.receive_buffer))?;
         let receive_buffer = getsockopt(&socket, RcvBuf)?;
-        Ok(Self { socket, index, receive_buffer, drops: 0, last: MonoTime::ZERO })
+        let watched = watch(socket.as_fd().try_clone_to_owned()?, NEWS)?;
+        Ok(Self { socket, watched, index, receive_buffer, drops: 0, last: MonoTime::ZERO })
     }
 
     /// Whether the interface was up when it was bound, or has not gone down since this was asked the last time.
@@ -76,37 +84,17 @@ impl BoundSocket {
         self.receive_buffer
     }
 
+    /// Reads one batch when there is one. Nothing is lost when this is dropped while it waits.
+    pub(super) async fn read_when_ready(&mut self, sink: &mut Vec<(MonoTime, Frame)>) -> io::Result<Read> {
+        let mut ready = self.watched.ready(NEWS).await?;
+        // `AsyncFd::try_io` takes one interest only: with two it never calls (tokio 1.54, `Interest::mask`).
+        let read = ready.try_io(|_| receive(&self.socket, &mut self.last, sink));
+        read.unwrap_or_else(|_| Err(io::ErrorKind::WouldBlock.into()))
+    }
+
     /// Takes what is waiting, at most one batch.
     pub(super) fn read(&mut self, sink: &mut Vec<(MonoTime, Frame)>) -> io::Result<Read> {
-        let mut buffers = [[0_u8; FD_BYTES]; BATCH_FRAMES];
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
-        // Made anew each time: the kernel shortens the room for control messages in it to what it used, and nix does
-        // not restore it (nix pull request 1744).
-        let mut headers = MultiHeaders::<()>::preallocate(BATCH_FRAMES, Some(nix::cmsg_space!(TimeSpec)));
-        let clock = StampClock::read()?;
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let messages = match recvmmsg(self.socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None) {
-            Ok(messages) => messages,
-            Err(Errno::ENETDOWN) => return Ok(Read::Down),
-            Err(Errno::ENODEV | Errno::ENXIO) => return Ok(Read::Gone),
-            Err(errno) => return Err(errno.into()),
-        };
-        let mut count = 0;
-        for message in messages {
-            count += 1;
-            let stamp = message.cmsgs().ok().and_then(|mut all| {
-                all.find_map(|one| match one {
-                    ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
-                    _ => None,
-                })
-            });
-            // Order is certain and stamps are not: the wall clock that they come from can be set back.
-            self.last = self.last.max(clock.mono(stamp));
-            if let Some(frame) = message.iovs().next().and_then(parse) {
-                sink.push((self.last, frame));
-            }
-        }
-        Ok(if count == BATCH_FRAMES { Read::Full } else { Read::All })
+        receive(&self.socket, &mut self.last, sink)
     }
 
     /// How many frames the kernel dropped since this was asked the last time, because the receive queue was full.
@@ -134,16 +122,37 @@ impl BoundSocket {
     }
 }
 
-impl AsFd for BoundSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+/// Takes what is waiting, at most one batch, and stamps no frame earlier than `last`.
+fn receive(socket: &CanFdSocket, last: &mut MonoTime, sink: &mut Vec<(MonoTime, Frame)>) -> io::Result<Read> {
+    let mut buffers = [[0_u8; FD_BYTES]; BATCH_FRAMES];
+    let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
+    // Made anew each time: the kernel shortens the room for control messages in it to what it used, and nix does
+    // not restore it (nix pull request 1744).
+    let mut headers = MultiHeaders::<()>::preallocate(BATCH_FRAMES, Some(nix::cmsg_space!(TimeSpec)));
+    let clock = StampClock::read()?;
+    let flags = MsgFlags::MSG_DONTWAIT;
+    let messages = match recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None) {
+        Ok(messages) => messages,
+        Err(Errno::ENETDOWN) => return Ok(Read::Down),
+        Err(Errno::ENODEV | Errno::ENXIO) => return Ok(Read::Gone),
+        Err(errno) => return Err(errno.into()),
+    };
+    let mut count = 0;
+    for message in messages {
+        count += 1;
+        let stamp = message.cmsgs().ok().and_then(|mut all| {
+            all.find_map(|one| match one {
+                ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
+                _ => None,
+            })
+        });
+        // Order is certain and stamps are not: the wall clock that they come from can be set back.
+        *last = (*last).max(clock.mono(stamp));
+        if let Some(frame) = message.iovs().next().and_then(parse) {
+            sink.push((*last, frame));
+        }
     }
-}
-
-impl AsRawFd for BoundSocket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
-    }
+    Ok(if count == BATCH_FRAMES { Read::Full } else { Read::All })
 }
 
 /// linux/sock_diag.h: SO_MEMINFO is nine 32-bit numbers, the last of them SK_MEMINFO_DROPS.
