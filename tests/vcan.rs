@@ -4,6 +4,9 @@
 //! whole file again on the bench `hil/uml/run`, and each test takes its verdict from there.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/bench.rs"]
+mod bench;
+
 use std::future::Future;
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +19,9 @@ use telltale::can::{CanId, Frame, FrameKind};
 use telltale::gateway::BusEvent;
 use telltale::io::socketcan::{CanPort, CanSettings, FILTERS_MAX, PROBE_EVERY, RECEIVE_BUFFER, SendError};
 use telltale::time::MonoTime;
+
+/// The time of all tests of this file on the bench.
+const BENCH_LIMIT_S: u32 = 300;
 
 /// For what should come soon.
 const SOON: Duration = Duration::from_secs(5);
@@ -30,12 +36,11 @@ impl Bus {
     /// None when the test runs on the bench, or, loudly, not at all.
     fn take(test: &str) -> Option<Self> {
         static TURN: Mutex<()> = Mutex::new(());
-        let Ok(names) = std::env::var("TELLTALE_CAN") else {
+        let Some(name) = bench::interface() else {
             run_on_bench(test);
             return None;
         };
         let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let name = names.split(',').next().unwrap_or("vcan0").to_owned();
         let bus = Self { name, _turn: turn };
         if bus.is_virtual() {
             // A test that failed may have left it in any state.
@@ -85,29 +90,11 @@ fn ip(args: &[&str]) {
     assert!(Command::new("ip").args(args).status().unwrap().success(), "ip {args:?}");
 }
 
+/// Takes the verdict from the bench, where all tests of this file run once.
 fn run_on_bench(test: &str) {
     static OUTPUT: OnceLock<Option<String>> = OnceLock::new();
-    let output = OUTPUT.get_or_init(|| {
-        let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("hil/uml/run");
-        let check = Command::new(&bench).arg("--check").output().unwrap();
-        if !check.status.success() {
-            let reason = String::from_utf8_lossy(&check.stderr).into_owned();
-            assert!(std::env::var_os("CI").is_none(), "CI must have the bench: {reason}");
-            eprintln!("\n*** SKIPPED: no User-Mode Linux: {reason} ***\n");
-            return None;
-        }
-        let own = std::env::current_exe().unwrap();
-        let run = Command::new(&bench)
-            .args(["--timeout", "300", "--"])
-            .arg(own)
-            .args(["--test-threads=1", "--color=never"])
-            .output();
-        let run = run.unwrap();
-        Some([run.stdout, run.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat())
-    });
-    if let Some(output) = output {
-        assert!(output.contains(&format!("test {test} ... ok")), "on the bench:\n{output}");
-    }
+    let output = OUTPUT.get_or_init(|| bench::run_tests("", BENCH_LIMIT_S));
+    bench::assert_passed(output.as_deref(), test);
 }
 
 fn on_runtime<T>(work: impl Future<Output = T>) -> T {

@@ -71,7 +71,7 @@ impl Deployment {
     /// Starts a daemon on the deployment file as it is.
     pub(crate) fn start_as_written(&self) -> Daemon {
         let log = self.folder.path().join("log");
-        let sink = File::options().create(true).append(true).open(&log).expect("a file");
+        let sink = File::create(&log).expect("a file");
         let child = command(&["run", "--config"], &self.file())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -64,7 +64,8 @@ fn what_was_committed_arrives_though_the_daemon_is_killed_at_random() {
         committed.extend(car.stored().iter().filter_map(|record| record["id"].as_str().map(str::to_owned)));
     }
     broker.resume();
-    let daemon = car.start();
+    let mut daemon = car.start();
+    daemon.says("the store is open");
     let lost = |all: &[Message]| {
         let arrived: BTreeSet<&str> = all.iter().map(Message::id).collect();
         committed.iter().filter(|id| !arrived.contains(id.as_str())).cloned().collect::<Vec<_>>()
