@@ -90,7 +90,7 @@ fn a_group_is_published_on_change_but_at_most_once_per_interval() {
     bench.set(SPEED, Value::Float(20.0));
     assert!(bench.names().is_empty(), "five seconds are not over");
     bench.at(6_000);
-    assert_eq!(bench.publisher.deadline().map(|at| at <= bench.now), Some(true));
+    assert_eq!(bench.publisher.group_deadline().map(|at| at <= bench.now), Some(true));
     bench.publisher.tick(bench.now, &bench.signals);
     assert_eq!(bench.names(), ["driving"], "the change is not forgotten");
     bench.at(20_000);

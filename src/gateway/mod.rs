@@ -204,6 +204,7 @@ impl Gateway {
             self.position.poll_timeout(),
             self.crew.deadline(),
             self.publisher.deadline(),
+            self.publisher.group_deadline().filter(|_| self.dispatch.is_online()),
             self.dispatch.poll_timeout(),
             self.buses.poll_timeout(),
             self.save_due(),

@@ -240,12 +240,16 @@ impl Publisher {
         }
     }
 
-    /// When [`Self::tick`], [`Self::poll_group`] or [`Self::poll_batch`] has something to do next.
+    /// When [`Self::tick`] or [`Self::poll_batch`] has something to do next.
     #[must_use]
     pub fn deadline(&self) -> Option<MonoTime> {
-        let grids = self.grids.iter().filter_map(|grid| grid.next);
-        let groups = self.groups.iter().filter_map(GroupState::due);
-        grids.chain(groups).chain(self.batch.due()).min()
+        self.grids.iter().filter_map(|grid| grid.next).chain(self.batch.due()).min()
+    }
+
+    /// When [`Self::poll_group`] has something to do next. Of no interest while nobody can hear it.
+    #[must_use]
+    pub fn group_deadline(&self) -> Option<MonoTime> {
+        self.groups.iter().filter_map(GroupState::due).min()
     }
 
     /// A group whose document is due, as its index; the caller renders and publishes it.
