@@ -219,10 +219,12 @@ impl Outbox {
         self.advance();
     }
 
-    /// Does what has become due.
+    /// Does what has become due; next to nothing when nothing has, so that it can be called after each frame.
     pub fn handle_timeout(&mut self, now: MonoTime) {
         self.now = self.now.max(now);
-        self.advance();
+        if self.due.is_some_and(|due| due <= self.now) {
+            self.advance();
+        }
     }
 
     /// When [`Self::handle_timeout`] wants to be called.

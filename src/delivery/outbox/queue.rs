@@ -189,6 +189,9 @@ impl Queue {
 
     /// The oldest record in RAM only: when it was pushed, and its size.
     pub(super) fn first_volatile(&self) -> Option<(MonoTime, u64)> {
+        if self.uncommitted_records == 0 {
+            return None;
+        }
         self.in_memory()
             .find(|entry| entry.durability == Durability::Volatile)
             .map(|entry| (entry.pushed.unwrap_or(MonoTime::ZERO), entry.bytes))
@@ -402,11 +405,11 @@ impl Queue {
     }
 
     pub(super) fn stat(&self) -> LaneStat {
-        let committed = self.in_memory().filter(|entry| entry.durability == Durability::Committed).count() as u64;
+        let in_memory = self.head.len() + self.tail.len();
         LaneStat {
-            in_memory: (self.head.len() + self.tail.len()) as u64,
+            in_memory: in_memory as u64,
             in_store: self.gap.count,
-            stored: committed + self.gap.count,
+            stored: (in_memory - self.uncommitted_records) as u64 + self.gap.count,
             ..self.stat
         }
     }
