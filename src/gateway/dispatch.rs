@@ -15,7 +15,8 @@ use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
 
 use super::{Effect, LinkEvent, StoreEvent, StoreRequest, StoreTicket};
 
-/// Named values that wait to be saved: all services, the signals in their chunks, twice over.
+/// Requests to save named values that the store has not answered. One an ignition cycle is usual; more are under way
+/// only while the store hangs, and then the next save holds the newest values all the same.
 const MAX_SAVES: usize = 64;
 
 /// What the encoder must know that is not the dispatch's own.
@@ -34,7 +35,9 @@ pub(super) struct Dispatch {
     outbox: Outbox,
     link: Link,
     saves: VecDeque<(StoreTicket, StoreRequest)>,
+    /// Those in `saves`, and those that the store has not answered.
     saving: Vec<StoreTicket>,
+    /// It is open now.
     has_store: bool,
     saves_failed: u64,
     refused: u64,
@@ -129,7 +132,7 @@ impl Dispatch {
         if values.is_empty() {
             return;
         }
-        if !self.has_store || self.saves.len() >= MAX_SAVES {
+        if !self.has_store || self.saving.len() >= MAX_SAVES {
             self.saves_failed += 1;
             return;
         }
