@@ -1,6 +1,6 @@
 //! The fuzz corpora, replayed: what the fuzzer found once, or needs to begin with, holds in every build.
 
-#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use std::path::Path;
 
@@ -8,8 +8,12 @@ use std::path::Path;
 mod can_fuzz;
 #[path = "common/config_files.rs"]
 mod config_files;
+#[path = "common/gateway_inputs.rs"]
+mod gateway_inputs;
 #[path = "common/gnss_stream.rs"]
 mod gnss_stream;
+#[path = "common/tiny_profile.rs"]
+mod tiny_profile;
 
 #[test]
 fn candump() {
@@ -26,6 +30,11 @@ fn deployment() {
     let mut accepted = 0;
     replay("deployment", |data| accepted += usize::from(config_files::check(data)));
     assert!(accepted >= 4, "the fuzzer must begin behind the parsers: {accepted} accepted");
+}
+
+#[test]
+fn gateway() {
+    replay("gateway", gateway_inputs::check);
 }
 
 #[test]

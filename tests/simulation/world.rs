@@ -15,6 +15,7 @@ use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
 use crate::broker::Broker;
 use crate::car::{self, Car};
 use crate::disk::Disk;
+use crate::tiny_profile;
 
 /// How many things happen to a car with faults, then without; some thirty in a second.
 const HOSTILE: u32 = 4_000;
@@ -365,7 +366,7 @@ impl World {
 fn gateway(now: MonoTime, kernel: u64, boot: u32, seed: u64) -> Gateway {
     let setup = Setup {
         vehicle: VehicleId::new("sim").expect("valid"),
-        profile: car::profile(),
+        profile: tiny_profile::profile(),
         boot: BootId { counter: boot, random: 0x7e11 },
         kernel: KernelBoot(kernel),
         seed,
