@@ -85,6 +85,9 @@ pub fn decode(databases: &[PathBuf], log: Option<&Path>) -> Result<(), Failure> 
         }
     };
     match result {
+        Ok(Summary { frames: 0, bad_lines: 1.., .. }) => {
+            Err(Failure::new(Code::Data, "no line of the log is a frame: give a candump log"))
+        }
         Ok(summary) => {
             tracing::info!(?summary, "decoded");
             Ok(())

@@ -1,6 +1,7 @@
 //! Exit codes, as sysexits(3) names them, so that systemd and scripts can tell a typo from a broken disk.
 
 use std::fmt::Display;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::runtime;
@@ -35,7 +36,7 @@ impl From<runtime::Failure> for Failure {
     fn from(failure: runtime::Failure) -> Self {
         let code = match &failure {
             runtime::Failure::Setting(_) => Code::Config,
-            runtime::Failure::Store(_) => Code::Unavailable,
+            runtime::Failure::Store(_) | runtime::Failure::Metrics(_) => Code::Unavailable,
             runtime::Failure::System { .. } => Code::System,
             runtime::Failure::Task(_) => Code::Software,
         };
@@ -51,9 +52,9 @@ impl Failure {
 
     /// Prints the text to standard error and gives the code to the system.
     #[must_use]
-    #[expect(clippy::print_stderr, reason = "the last word of the program goes to the terminal, not into a log")]
     pub fn report(self) -> ExitCode {
-        eprintln!("telltaled: {}", self.text.trim_end());
+        // Where nobody reads the text, the code has to do.
+        let _ = writeln!(std::io::stderr(), "telltaled: {}", self.text.trim_end());
         ExitCode::from(self.code as u8)
     }
 }

@@ -37,6 +37,19 @@ const LOG_UNCERTAINTY: Duration = Duration::from_secs(1);
 /// The clock is offered so often, as the daemon's shell does.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 
+/// A longer pause is none: the logger's clock was set meanwhile. So much time passes then, and the clock steps.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What the lines of a CAN log were.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    frames: u64,
+    /// Frames of interfaces that the deployment does not have.
+    foreign: u64,
+    /// Lines that are no frames.
+    bad_lines: u64,
+}
+
 /// Replays and prints.
 pub(super) fn replay(config: &Path, can: &Path, gnss: Option<&Path>) -> Result<(), Failure> {
     let config = run::load(config)?;
@@ -44,11 +57,24 @@ pub(super) fn replay(config: &Path, can: &Path, gnss: Option<&Path>) -> Result<(
     let gnss_log = gnss.map(read).transpose()?.unwrap_or_default();
     let stdout = BufWriter::new(io::stdout().lock());
     let mut lab = Lab::new(config, stdout)?;
-    let bad_lines = lab.play(&can_log, &gnss_log);
-    if bad_lines > 0 {
-        tracing::warn!(bad_lines, log = %can.display(), "lines that are no frames were passed over");
+    let count = lab.play(&can_log, &gnss_log);
+    if count.bad_lines > 0 {
+        tracing::warn!(count.bad_lines, log = %can.display(), "lines that are no frames were passed over");
     }
-    output::finish(lab.finish())
+    if count.foreign > 0 {
+        let foreign = count.foreign;
+        tracing::warn!(foreign, log = %can.display(), "frames of interfaces that the deployment lacks were passed over");
+    }
+    let interfaces = lab.interfaces.join(", ");
+    output::finish(lab.finish())?;
+    let data = |text: String| Err(Failure::new(Code::Data, format!("{}: {text}", can.display())));
+    match count {
+        Count { frames: 0, bad_lines: 1.., .. } => data("no line is a frame: give a candump log".to_owned()),
+        Count { frames: 1.., foreign, .. } if foreign == count.frames => {
+            data(format!("no frame is of an interface of the deployment ({interfaces}): change one of the two"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -85,20 +111,20 @@ impl<W: Write> Lab<W> {
         Ok(Self { gateway, interfaces, now: START, origin_us: 0, next_clock: START, out, written: Ok(()) })
     }
 
-    /// Plays both logs, merged by time; returns how many lines were no frames.
-    fn play(&mut self, can: &[u8], gnss: &[u8]) -> u64 {
+    /// Plays both logs, merged by time.
+    fn play(&mut self, can: &[u8], gnss: &[u8]) -> Count {
         let lines = || can.split(|byte| *byte == b'\n').map(candump::parse);
         let first = lines().find_map(|line| line.ok().flatten()?.time);
         self.origin_us = first.map_or(0, WallTime::as_unix_micros);
         let mut sentences = gnss_lines(gnss, self.origin_us).peekable();
         self.begin(!gnss.is_empty());
-        let mut bad_lines = 0;
+        let mut count = Count::default();
         for line in lines() {
             let entry = match line {
                 Ok(Some(entry)) => entry,
                 Ok(None) => continue,
                 Err(_) => {
-                    bad_lines += 1;
+                    count.bad_lines += 1;
                     continue;
                 }
             };
@@ -109,15 +135,17 @@ impl<W: Write> Lab<W> {
                 self.input(Input::Gnss(sentence));
             }
             self.advance(at_us);
-            if let Some(bus) = self.bus(entry.interface) {
-                self.input(Input::Frame(bus, &entry.frame));
+            count.frames += 1;
+            match self.bus(entry.interface) {
+                Some(bus) => self.input(Input::Frame(bus, &entry.frame)),
+                None => count.foreign += 1,
             }
         }
         for (at_us, sentence) in sentences {
             self.advance(at_us);
             self.input(Input::Gnss(sentence));
         }
-        bad_lines
+        count
     }
 
     /// The store is open, the interfaces are up.
@@ -148,6 +176,8 @@ impl<W: Write> Lab<W> {
 
     /// Lets time pass until the log's `at_us`; a log that goes back in time stands still instead.
     fn advance(&mut self, at_us: i64) {
+        let latest_us = WallTime::from_unix_micros(self.log_us()).plus(LONGEST_PAUSE).as_unix_micros();
+        self.origin_us = self.origin_us.saturating_add(at_us.saturating_sub(latest_us).max(0));
         let offset = Duration::from_micros(u64::try_from(at_us.saturating_sub(self.origin_us)).unwrap_or(0));
         let until = (START + offset).max(self.now);
         while let Some(due) = self.next_due().filter(|due| *due <= until) {
@@ -229,7 +259,9 @@ fn gnss_lines(log: &[u8], origin_us: i64) -> impl Iterator<Item = (i64, &[u8])> 
     log.split_inclusive(|byte| *byte == b'\n').map(move |line| {
         let (at_us, sentence) = match stamped(line) {
             Some((at_us, sentence)) => (Some(at_us), sentence),
-            None => (time_of_day_us(line).map(|us| origin_us + us - *first_of_day.get_or_insert(us)), line),
+            None => {
+                (time_of_day_us(line).map(|us| origin_us.saturating_add(us - *first_of_day.get_or_insert(us))), line)
+            }
         };
         latest = at_us.unwrap_or(latest).max(latest);
         (latest, sentence)

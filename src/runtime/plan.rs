@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::can::{BusId, Frame};
 use crate::config::{Config, Listen};
 use crate::gateway::Gateway;
-use crate::io::metrics_http::{Address, Listener};
+use crate::io::metrics_http::{Address, BindError, Listener};
 use crate::io::store::StoreError;
 
 /// Looks at the core once a second, on the bus thread: must be quick.
@@ -54,7 +54,10 @@ impl Plan {
             Some(Listen::Tcp(address)) => Address::Tcp(*address),
             Some(Listen::Unix(path)) => Address::Unix(path.clone()),
         };
-        Listener::bind(&address).await.map(Some).map_err(Failure::setting)
+        Listener::bind(&address).await.map(Some).map_err(|error| match error {
+            BindError::NotLoopback(_) | BindError::NotASocket(_) => Failure::setting(error),
+            BindError::Io { .. } => Failure::Metrics(error),
+        })
     }
 }
 
@@ -67,6 +70,9 @@ pub enum Failure {
     /// The store's directory cannot be used: the operator must act.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The address of the metrics page is taken, perhaps only for now: the operator must free it.
+    #[error(transparent)]
+    Metrics(BindError),
     /// The system refused something ordinary: the operator must look at its limits.
     #[error("cannot {doing}: {source}")]
     System {
