@@ -139,6 +139,11 @@ impl Core {
         }
     }
 
+    /// Takes the shutdown for complete, whatever the gateway still has in hand.
+    pub(super) fn stop_now(&self) {
+        self.stopped.notify_one();
+    }
+
     /// Until the gateway says that the shutdown is complete.
     pub(super) async fn stopped(&self) {
         self.stopped.notified().await;

@@ -239,7 +239,8 @@ fn obey_signals(core: Rc<Core>, plan: Plan) -> Result<impl Future<Output = ()>, 
             }
             if is_stopping {
                 // Asked twice: whoever asks does not want to wait.
-                return;
+                core.stop_now();
+                continue;
             }
             is_stopping = true;
             core.input(Input::Shutdown);

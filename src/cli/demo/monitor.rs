@@ -152,7 +152,11 @@ impl Monitor {
         if lost + disorder + state.ledger.unreadable > 0 {
             return Err(Failure::new(Code::Software, "the cloud misses messages: this is a defect"));
         }
-        let _ = writeln!(out, "nothing was lost");
+        let verdict = match waiting_in(&state.stat, Lane::Critical) + waiting_in(&state.stat, Lane::Event) {
+            0 => "nothing was lost".to_owned(),
+            events => format!("nothing that was sent was lost; {events} events still waited for coverage"),
+        };
+        let _ = writeln!(out, "{verdict}");
         Ok(())
     }
 
