@@ -36,7 +36,8 @@ impl Filter {
 /// Starts logging. A daemon whose standard error is the journal (systemd sets `JOURNAL_STREAM`) writes structured
 /// entries there; everything else writes lines to standard error.
 pub fn start(is_daemon: bool) -> Filter {
-    let fixed = EnvFilter::try_from_env(VARIABLE).ok();
+    let wanted = std::env::var(VARIABLE).ok();
+    let fixed = wanted.as_deref().and_then(|directives| EnvFilter::try_new(directives).ok());
     let is_fixed = fixed.is_some();
     let (filter, handle) = reload::Layer::new(fixed.unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER)));
     let registry = tracing_subscriber::registry().with(filter);
@@ -48,6 +49,9 @@ pub fn start(is_daemon: bool) -> Filter {
     } else {
         let is_terminal = std::io::stderr().is_terminal();
         registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal)).init();
+    }
+    if let Some(directives) = wanted.filter(|_| !is_fixed) {
+        tracing::warn!(directives, "{VARIABLE} cannot be read as a log filter; it is as if it were not set");
     }
     Filter { handle, is_fixed }
 }
