@@ -87,6 +87,11 @@ impl Crew {
         }
     }
 
+    /// Whether what was saved is back, or is known not to come.
+    pub(super) const fn is_released(&self) -> bool {
+        self.is_released
+    }
+
     /// Calls ignition, then whoever has something to do.
     pub(super) fn round(&mut self, now: MonoTime, signals: &Signals, clock: &Clock) -> Round {
         let mut round = Round::default();

@@ -204,7 +204,7 @@ impl Gateway {
             self.position.poll_timeout(),
             self.crew.deadline(),
             self.publisher.deadline(),
-            self.publisher.group_deadline().filter(|_| self.dispatch.is_online()),
+            self.publisher.group_deadline().filter(|_| self.tells_states()),
             self.dispatch.poll_timeout(),
             self.buses.poll_timeout(),
             self.save_due(),
@@ -355,13 +355,19 @@ impl Gateway {
         self.save(round.is_parked);
     }
 
-    /// Makes messages of what is due: samples, batches, and, while somebody can hear them, state documents.
+    /// Somebody can hear state documents, and the last known values are back: before, a document would overwrite what
+    /// the broker retains with nothing.
+    const fn tells_states(&self) -> bool {
+        self.dispatch.is_online() && self.crew.is_released()
+    }
+
+    /// Makes messages of what is due: samples, batches and state documents.
     fn publish(&mut self) {
         self.publisher.tick(self.now, &self.signals);
         while let Some(batch) = self.publisher.poll_batch(self.now, &self.signals) {
             self.publish_batch(batch);
         }
-        if !self.dispatch.is_online() {
+        if !self.tells_states() {
             return;
         }
         while let Some(index) = self.publisher.poll_group(self.now) {
