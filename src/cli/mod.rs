@@ -8,7 +8,7 @@ mod exit;
 pub mod logging;
 mod outbox;
 mod output;
-mod replay;
+pub mod replay;
 mod run;
 mod version;
 mod watch;

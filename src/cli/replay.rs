@@ -4,6 +4,9 @@
 //! the broker is there from the start and acknowledges at once, the boot id and the seed are fixed. So the same
 //! recording gives the same bytes.
 //!
+//! The end of the recording is a shutdown: as in the car, what waits then (the telemetry of the last seconds, an event
+//! of the last moment) goes to the store for the next run, and is not printed.
+//!
 //! GNSS logs are merged by time. A line may begin with a time stamp in candump's form, `(1533224127.000000) $GPRMC,…`;
 //! in a log without stamps each sentence with a time of day is placed by it, counted from the start of the CAN log.
 
@@ -42,12 +45,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the lines of a CAN log were.
 #[derive(Debug, Clone, Copy, Default)]
-struct Count {
-    frames: u64,
+pub struct Count {
+    /// Lines that are frames.
+    pub frames: u64,
     /// Frames of interfaces that the deployment does not have.
-    foreign: u64,
+    pub foreign: u64,
     /// Lines that are no frames.
-    bad_lines: u64,
+    pub bad_lines: u64,
 }
 
 /// Replays and prints.
@@ -56,8 +60,8 @@ pub(super) fn replay(config: &Path, can: &Path, gnss: Option<&Path>) -> Result<(
     let can_log = read(can)?;
     let gnss_log = gnss.map(read).transpose()?.unwrap_or_default();
     let stdout = BufWriter::new(io::stdout().lock());
-    let mut lab = Lab::new(config, stdout)?;
-    let count = lab.play(&can_log, &gnss_log);
+    let interfaces: Vec<_> = config.deployment.buses.iter().map(|bus| bus.interface.clone()).collect();
+    let (count, written) = play(config, &can_log, &gnss_log, stdout)?;
     if count.bad_lines > 0 {
         tracing::warn!(count.bad_lines, log = %can.display(), "lines that are no frames were passed over");
     }
@@ -65,8 +69,8 @@ pub(super) fn replay(config: &Path, can: &Path, gnss: Option<&Path>) -> Result<(
         let foreign = count.foreign;
         tracing::warn!(foreign, log = %can.display(), "frames of interfaces that the deployment lacks were passed over");
     }
-    let interfaces = lab.interfaces.join(", ");
-    output::finish(lab.finish())?;
+    output::finish(written)?;
+    let interfaces = interfaces.join(", ");
     let data = |text: String| Err(Failure::new(Code::Data, format!("{}: {text}", can.display())));
     match count {
         Count { frames: 0, bad_lines: 1.., .. } => data("no line is a frame: give a candump log".to_owned()),
@@ -75,6 +79,14 @@ pub(super) fn replay(config: &Path, can: &Path, gnss: Option<&Path>) -> Result<(
         }
         _ => Ok(()),
     }
+}
+
+/// Replays logs that are in memory, one JSON line to `out` per message; returns what was in the CAN log, and what
+/// writing came to.
+pub fn play(config: Config, can: &[u8], gnss: &[u8], out: impl Write) -> Result<(Count, io::Result<()>), Failure> {
+    let mut lab = Lab::new(config, out)?;
+    let count = lab.play(can, gnss);
+    Ok((count, lab.finish()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

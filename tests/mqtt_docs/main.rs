@@ -1,0 +1,196 @@
+//! `docs/mqtt.md` says what is really published: every topic has an example, every example is of a topic that comes,
+//! and both have the same members of the same types.
+//!
+//! The real messages come from the whole gateway in virtual time: a drive of the simulated car through the replay, and
+//! a small car to which happens what no simulated drive brings ([`oddities`]).
+#![cfg(feature = "demo")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod oddities;
+mod shape;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use telltale::cli::replay;
+use telltale::config::Config;
+use telltale::delivery::{BootId, Topics, VehicleId, presence};
+use telltale::sim::{self, Scenario};
+
+/// The vehicle of the examples.
+const VEHICLE: &str = "car-0001";
+
+/// A tour with a tire that loses air, a refueling, the way home and a short charge.
+const TOUR: Duration = Duration::from_secs(540);
+
+/// A message as it left the car; the topic is named below the root.
+#[derive(Debug, Clone)]
+struct Message {
+    topic: String,
+    retain: bool,
+    event: Json,
+}
+
+impl Message {
+    fn new(topic: &str, retain: bool, payload: &[u8]) -> Self {
+        let below = topic.strip_prefix("telltale/v1/car-0001/").expect("every topic is below the vehicle's root");
+        Self { topic: below.to_owned(), retain, event: serde_json::from_slice(payload).expect("payloads are JSON") }
+    }
+}
+
+/// What the documentation says of topics.
+struct Docs {
+    rows: Vec<Row>,
+    /// By topic, in the order of the sections.
+    examples: BTreeMap<String, Vec<Json>>,
+}
+
+/// A row of the table of topics.
+struct Row {
+    topic: String,
+    retained: bool,
+    lanes: String,
+}
+
+impl Row {
+    /// `state/<group>` stands for every group.
+    fn covers(&self, topic: &str) -> bool {
+        match self.topic.split_once('<') {
+            Some((prefix, _)) => topic.starts_with(prefix),
+            None => topic == self.topic,
+        }
+    }
+}
+
+#[test]
+fn every_topic_has_an_example_that_looks_like_what_is_published() {
+    let docs = read_docs();
+    let published = published();
+    let mut problems = Vec::new();
+    for (topic, messages) in &published {
+        let row = docs.rows.iter().find(|row| row.covers(topic));
+        let Some(row) = row else {
+            problems.push(format!("{topic}: no row in the table of topics"));
+            continue;
+        };
+        for message in messages {
+            check_row(row, message, &mut problems);
+        }
+        if !docs.examples.contains_key(topic) {
+            problems.push(format!("{topic}: published, but without a section; {}", messages[0].event));
+        }
+    }
+    for (topic, examples) in &docs.examples {
+        let Some(messages) = published.get(topic) else {
+            problems.push(format!("{topic}: documented, but never published"));
+            continue;
+        };
+        if examples.is_empty() {
+            problems.push(format!("{topic}: a section without an example"));
+        }
+        for example in examples {
+            let differences = messages.iter().map(|message| shape::difference(example, &message.event));
+            let differences: Option<BTreeSet<String>> = differences.collect();
+            if let Some(differences) = differences {
+                problems.push(format!("{topic}: no published message looks like the example: {differences:?}"));
+            }
+        }
+    }
+    for row in &docs.rows {
+        if !published.keys().any(|topic| row.covers(topic)) {
+            problems.push(format!("{}: in the table of topics, but never published", row.topic));
+        }
+    }
+    assert!(problems.is_empty(), "docs/mqtt.md and the gateway differ:\n{}", problems.join("\n"));
+}
+
+fn check_row(row: &Row, message: &Message, problems: &mut Vec<String>) {
+    if message.retain != row.retained {
+        problems.push(format!("{}: retain is {}, documented otherwise", message.topic, message.retain));
+    }
+    let id = message.event["id"].as_str().expect("an id");
+    let lane = id.split('-').nth(1).expect("<boot>-<lane>-<sequence>");
+    if lane != "will" && !row.lanes.contains(lane) {
+        problems.push(format!("{}: {id} is of another lane than documented", message.topic));
+    }
+}
+
+fn read_docs() -> Docs {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/mqtt.md");
+    let text = std::fs::read_to_string(&path).expect("docs/mqtt.md can be read");
+    let rows = text.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `<root>/")?.split(" | ");
+        let topic = cells.next()?.trim_end_matches('`').to_owned();
+        Some(Row { topic, retained: cells.next()? == "yes", lanes: cells.next()?.to_owned() })
+    });
+    let rows: Vec<Row> = rows.collect();
+    assert!(rows.len() >= 5, "the table of topics is not found");
+    let (_, sections) = text.split_once("\n## Messages by topic\n").expect("the chapter with the topics");
+    let mut examples = BTreeMap::new();
+    for section in sections.split("\n### ").skip(1) {
+        let (topic, body) = section.split_once('\n').unwrap_or((section, ""));
+        let blocks = body.split("```json\n").skip(1);
+        let blocks = blocks.map(|block| block.split("```").next().unwrap_or_default());
+        let parse = |block| serde_json::from_str(block).unwrap_or_else(|error| panic!("{topic}: {error} in {block}"));
+        let earlier = examples.insert(topic.to_owned(), blocks.map(parse).collect());
+        assert!(earlier.is_none(), "{topic} has two sections");
+    }
+    Docs { rows, examples }
+}
+
+/// Every message, by topic.
+fn published() -> BTreeMap<String, Vec<Message>> {
+    let mut by_topic: BTreeMap<String, Vec<Message>> = BTreeMap::new();
+    for message in [tour(), oddities::live(), vec![last_will()]].concat() {
+        by_topic.entry(message.topic.clone()).or_default().push(message);
+    }
+    by_topic
+}
+
+/// A tour of the simulated car.
+fn tour() -> Vec<Message> {
+    let recording = sim::record(Scenario::Tour, 1, TOUR).expect("the simulated car speaks");
+    let mut lines = Vec::new();
+    let (count, written) =
+        replay::play(demo_phev(), &recording.can, &recording.gnss, &mut lines).unwrap_or_else(|_| panic!("no replay"));
+    assert!(count.bad_lines == 0 && count.foreign == 0 && written.is_ok());
+    let lines = String::from_utf8(lines).expect("JSON lines");
+    let message = |line| {
+        let line: Json = serde_json::from_str(line).expect("a JSON line");
+        let topic = line["topic"].as_str().expect("a topic");
+        Message::new(topic, line["retain"] == true, line["payload"].to_string().as_bytes())
+    };
+    lines.lines().map(message).collect()
+}
+
+/// What the broker says in the car's name, retained as `io/mqtt.rs` asks for.
+fn last_will() -> Message {
+    let topics = Topics::new(VehicleId::new(VEHICLE).expect("valid"));
+    let will = presence::last_will(&topics, BootId { counter: 1, random: 0 });
+    Message::new(&will.topic, true, &will.payload)
+}
+
+fn demo_phev() -> Config {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let deployment = r#"
+schema = 1
+profile = "demo-phev"
+[vehicle]
+id = "car-0001"
+[bus.powertrain]
+interface = "powertrain"
+[bus.body]
+interface = "body"
+[bus.energy]
+interface = "energy"
+[broker]
+host = "localhost"
+[store]
+path = "/var/lib/telltale"
+"#;
+    let file: PathBuf = root.join("profiles/car.toml");
+    let read = |path: &Path| if path == file { Ok(deployment.as_bytes().to_vec()) } else { std::fs::read(path) };
+    Config::load(&file, &read).unwrap_or_else(|problems| panic!("{problems}"))
+}
