@@ -29,7 +29,10 @@ pub(crate) struct Broker {
     in_flight: VecDeque<Flight>,
     pub sequences: Sequences,
     pub retained: BTreeMap<String, Json>,
-    seen: BTreeSet<String>,
+    /// What each id said: type and data.
+    seen: BTreeMap<String, (Json, Json)>,
+    /// The ids of which the gateway has the PUBACK.
+    pub acked: BTreeSet<String>,
     pub repeats: u64,
     pub losses: u64,
     /// How often the link only looks alive: publications go in, nothing comes back.
@@ -91,6 +94,8 @@ impl Broker {
         let index = self.in_flight.iter().position(|flight| flight.ack_at <= now)?;
         self.arrive_first(index + 1);
         let flight = self.in_flight.remove(index)?;
+        let event: Json = serde_json::from_slice(&flight.publication.payload).expect("it has arrived");
+        self.acked.insert(event["id"].as_str().expect("checked").to_owned());
         Some(LinkEvent::Acked(flight.publication.token))
     }
 
@@ -112,12 +117,15 @@ impl Broker {
         }
         let id = event["id"].as_str().expect("checked").to_owned();
         if publication.retain {
-            self.retained.insert(publication.topic.clone(), event);
+            self.retained.insert(publication.topic.clone(), event.clone());
         }
-        if !self.seen.insert(id.clone()) {
+        let said = (event["type"].clone(), event["data"].clone());
+        if let Some(before) = self.seen.get(&id) {
+            assert_eq!(*before, said, "{id} says something else when it is repeated");
             self.repeats += 1;
             return;
         }
+        self.seen.insert(id.clone(), said);
         let mut parts = id.splitn(3, '-').map(str::to_owned);
         let (boot, lane) = (parts.next().expect("boot"), parts.next().expect("lane"));
         let sequence: u64 = parts.next().and_then(|text| text.parse().ok()).expect("a sequence number");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use telltale::can::BusId;
-use telltale::delivery::{BootId, Lane, Limits, RecordId, VehicleId};
+use telltale::delivery::{BootId, Lane, Limits, RecordId, StoreKey, VehicleId};
 use telltale::gateway::{BusEvent, Effect, Gateway, Input, LinkEvent, PortEvent, Setup, StoreRequest};
 use telltale::rng::Rng;
 use telltale::signals::Quality;
@@ -24,6 +24,9 @@ const CALM: u32 = 4_000;
 /// Effects that one input can cause at most: a window of publications, some store requests, a connect.
 const MAX_EFFECTS: usize = 128;
 
+/// Five periods of the motion frame, the step of the time-outs, and a millisecond for rounding.
+const STALE_BY: Duration = Duration::from_millis(551);
+
 /// 2026-11-21T00:00:00Z in seconds.
 const MIDNIGHT_S: i64 = 1_795_219_200;
 
@@ -33,11 +36,15 @@ pub(crate) struct Summary {
     pub trace: u64,
     pub events: u64,
     pub lamp_events: u64,
+    pub other_events: u64,
     pub power_cuts: u64,
     pub kills: u64,
     pub link_losses: u64,
     pub repeats: u64,
     pub failed_appends: u64,
+    pub store_outages: u64,
+    /// Records that the store could not give back in the run in which they were wanted.
+    pub set_aside: u64,
     pub clock_jumps: u64,
     pub bad_frames: u64,
 }
@@ -46,11 +53,14 @@ impl Summary {
     pub(crate) fn add(&mut self, other: &Self) {
         self.events += other.events;
         self.lamp_events += other.lamp_events;
+        self.other_events += other.other_events;
         self.power_cuts += other.power_cuts;
         self.kills += other.kills;
         self.link_losses += other.link_losses;
         self.repeats += other.repeats;
         self.failed_appends += other.failed_appends;
+        self.store_outages += other.store_outages;
+        self.set_aside += other.set_aside;
         self.clock_jumps += other.clock_jumps;
         self.bad_frames += other.bad_frames;
     }
@@ -67,13 +77,15 @@ pub(crate) struct World {
     car: Car,
     /// When the store answers that it is open.
     opens_at: Option<MonoTime>,
+    /// It says first that it cannot be opened.
+    is_refusing: bool,
+    /// When a motion frame was last received rightly in this run.
+    moved_at: Option<MonoTime>,
     /// Offset of the machine's clock from the truth in seconds, when it has any idea.
     clock_offset_s: Option<i64>,
     /// The wall time at monotonic zero of this kernel boot, in seconds.
     boot_wall_s: i64,
     is_hostile: bool,
-    /// Events that were sent from memory, with leave, because the store had failed.
-    may_be_uncommitted: bool,
     hasher: DefaultHasher,
     summary: Summary,
 }
@@ -92,10 +104,11 @@ impl World {
             broker: Broker::default(),
             car: Car::new(),
             opens_at: None,
+            is_refusing: false,
+            moved_at: None,
             clock_offset_s: None,
             boot_wall_s: MIDNIGHT_S,
             is_hostile: true,
-            may_be_uncommitted: false,
             hasher: DefaultHasher::new(),
             summary: Summary::default(),
         };
@@ -130,9 +143,8 @@ impl World {
             ];
             let next = due.into_iter().flatten().min().expect("a stimulus is always due");
             self.now = self.now.max(next);
-            if let Some(event) = self.opens_at.filter(|at| *at <= self.now).map(|_| self.disk.open()) {
-                self.opens_at = None;
-                self.input(Input::Store(event));
+            if self.opens_at.is_some_and(|at| at <= self.now) {
+                self.open_store();
             } else if let Some(event) = self.disk.work(self.now) {
                 self.input(Input::Store(event));
             } else if let Some(event) = self.broker.work(self.now, &mut self.rng) {
@@ -151,9 +163,12 @@ impl World {
     fn stimulus(&mut self) {
         match self.rng.below(100) {
             0..35 => {
+                let wrong = self.car.bad_frames;
                 let frame = self.car.motion(&mut self.rng);
+                if self.car.bad_frames == wrong {
+                    self.moved_at = Some(self.now);
+                }
                 self.input(Input::Frame(BusId(0), &frame));
-                self.check_speed();
             }
             35..65 => {
                 let frame = self.car.lamps();
@@ -203,12 +218,30 @@ impl World {
             64..70 => self.broker.outage_until = self.now + Duration::from_millis(self.rng.below(40_000)),
             70..72 => {
                 self.disk.failing_until = self.now + Duration::from_millis(self.rng.below(20_000));
-                self.may_be_uncommitted = true;
             }
             72..73 => self.input(Input::NetworkChanged),
             73..74 => self.restart(false),
             74..75 => self.restart(true),
+            75..76 if self.opens_at.is_none() => {
+                self.is_refusing = true;
+                self.open_store();
+            }
             _ => {}
+        }
+    }
+
+    /// The store opens, or, while it refuses, says that it cannot: at the start, or in the middle of a run.
+    fn open_store(&mut self) {
+        if !std::mem::take(&mut self.is_refusing) {
+            self.opens_at = None;
+            let event = self.disk.open();
+            self.input(Input::Store(event));
+            return;
+        }
+        self.summary.store_outages += 1;
+        self.opens_at = Some(self.now + Duration::from_millis(500 + self.rng.below(20_000)));
+        for event in self.disk.break_down() {
+            self.input(Input::Store(event));
         }
     }
 
@@ -235,6 +268,8 @@ impl World {
             self.disk.kill(&mut self.rng);
             self.summary.kills += 1;
         }
+        self.summary.set_aside += self.set_aside();
+        self.moved_at = None;
         self.broker.forget();
         self.broker.outage_until = MonoTime::ZERO;
         self.disk.failing_until = MonoTime::ZERO;
@@ -246,6 +281,7 @@ impl World {
 
     fn started(&mut self) {
         self.opens_at = Some(self.now + Duration::from_millis(20 + self.rng.below(1_500)));
+        self.is_refusing = self.is_hostile && self.rng.below(5) == 0;
         for bus in [BusId(0), BusId(1)] {
             self.input(Input::Bus(bus, BusEvent::Up));
         }
@@ -260,6 +296,17 @@ impl World {
         self.disk.failing_until = MonoTime::ZERO;
         self.car.ignition = 2;
         self.clock_offset_s = Some(0);
+        self.is_refusing = false;
+        if self.set_aside() > 0 {
+            // It comes with the next start, so there must be one.
+            self.restart(false);
+            self.clock_offset_s = Some(0);
+        }
+    }
+
+    /// What this run could not read back from the store.
+    fn set_aside(&self) -> u64 {
+        self.gateway.outbox().lanes.iter().map(|lane| lane.set_aside).sum()
     }
 
     fn input(&mut self, input: Input<'_>) {
@@ -275,12 +322,16 @@ impl World {
         }
         let due = self.gateway.poll_timeout();
         assert!(due.is_none_or(|due| due > before), "the timer is armed for the past");
+        self.check_speed();
     }
 
     fn carry_out(&mut self, effect: Effect) -> Option<LinkEvent> {
         self.note(&effect);
         match effect {
             Effect::Store(ticket, request) => {
+                if let StoreRequest::Remove(keys) = &request {
+                    self.check_acked(keys);
+                }
                 self.disk.submit(self.now, &mut self.rng, ticket, request);
                 None
             }
@@ -316,18 +367,34 @@ impl World {
             return;
         }
         self.summary.events += 1;
-        self.summary.lamp_events +=
-            u64::from(event["type"].as_str().is_some_and(|kind| kind.contains(".telltale.telltale.")));
+        let is_lamp = event["type"].as_str().is_some_and(|kind| kind.starts_with("dev.telltale.telltale."));
+        *(if is_lamp { &mut self.summary.lamp_events } else { &mut self.summary.other_events }) += 1;
         let is_durable = self.disk.ever.contains(&id.key());
-        assert!(is_durable || self.may_be_uncommitted, "{} was published before it was committed", event["id"]);
+        assert!(
+            is_durable || self.disk.is_down(self.now),
+            "{} was published before it was committed, though the store works",
+            event["id"]
+        );
     }
 
-    /// A frame that fails its checks never changes a value.
+    /// Acknowledged, then removed.
+    fn check_acked(&self, keys: &[StoreKey]) {
+        for key in keys {
+            let counter = u32::try_from(key.position >> 32).expect("32 bits");
+            let seq = u32::try_from(key.position & 0xFFFF_FFFF).expect("masked");
+            let id = RecordId { boot: boot_id(counter), lane: key.lane, seq }.to_string();
+            assert!(self.broker.acked.contains(&id), "{id} is removed without its PUBACK");
+        }
+    }
+
+    /// A frame that fails its checks never changes a value; what is old, or from an earlier run, is not called good.
     fn check_speed(&self) {
         let signals = self.gateway.signals();
         let reading = signals.get(signals.id("Vehicle.Speed").expect("mapped"));
         if reading.quality == Quality::Good {
             let told = reading.good_f64().expect("a number");
+            let moved_at = self.moved_at.expect("good, though no frame came in this run");
+            assert!(self.now.since(moved_at) <= STALE_BY, "good, {:?} after the last frame", self.now.since(moved_at));
             let sent = f64::from(self.car.speed) / 100.0;
             assert!((told - sent).abs() < 1e-6, "the speed is {told}, last sent rightly was {sent}");
         }
@@ -337,11 +404,16 @@ impl World {
     fn judge(&self) {
         for ((boot, lane), sequences) in &self.broker.sequences {
             // States are made anew for each session and may overtake what was cut; telemetry may be lost with RAM.
-            if lane == "critical" || lane == "event" {
+            // What a store gave back only to a later run comes late.
+            if (lane == "critical" || lane == "event") && self.summary.set_aside == 0 {
                 let is_ordered = sequences.windows(2).all(|pair| pair[0] < pair[1]);
                 assert!(is_ordered, "out of order in {lane} of {boot}: {sequences:?}");
             }
         }
+        let last_boot = (boot_id(self.boots).to_string(), Lane::Event.name().to_owned());
+        let numbers = self.broker.sequences.get(&last_boot).map(Vec::as_slice).unwrap_or_default();
+        let is_gap_free = numbers.iter().zip(1..).all(|(number, expected)| *number == expected);
+        assert!(is_gap_free, "events of the last boot are missing: {numbers:?}");
         for lane in [Lane::Critical, Lane::Event] {
             assert_eq!(self.disk.count(lane), 0, "{} records are still stored", lane.name());
         }
@@ -367,13 +439,17 @@ fn gateway(now: MonoTime, kernel: u64, boot: u32, seed: u64) -> Gateway {
     let setup = Setup {
         vehicle: VehicleId::new("sim").expect("valid"),
         profile: tiny_profile::profile(),
-        boot: BootId { counter: boot, random: 0x7e11 },
+        boot: boot_id(boot),
         kernel: KernelBoot(kernel),
         seed,
         limits: Limits::default(),
         keep_alive: Duration::from_secs(10),
     };
     Gateway::new(now, setup).expect("a good profile")
+}
+
+const fn boot_id(counter: u32) -> BootId {
+    BootId { counter, random: 0x7e11 }
 }
 
 fn record_id(text: &str) -> RecordId {
