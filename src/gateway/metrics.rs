@@ -49,7 +49,7 @@ impl Gateway {
             page.gauge("telltale_bus_up", "1 while the CAN interface is up and read.", &[("bus", bus.name)], up);
         }
         for (_, bus) in &buses {
-            let labels = [("bus", bus.name), ("state", bus.state.name())];
+            let labels = [("bus", bus.name), ("state", bus.controller)];
             page.gauge("telltale_bus_state", "1 for the controller's present state (ISO 11898-1).", &labels, 1.0);
         }
         for (id, bus) in &buses {
@@ -112,13 +112,19 @@ impl Gateway {
             ("nmea_truncated", counters.stream.nmea_truncated),
             ("ubx_checksum", counters.stream.ubx_checksum),
             ("ubx_overlong", counters.stream.ubx_overlong),
+            ("rtcm_checksum", counters.stream.rtcm_checksum),
+            ("unfinished", counters.stream.expired),
             ("malformed", counters.malformed),
+            ("late", counters.late),
+            ("overrun", counters.overrun),
         ];
         page.counter("telltale_gnss_fixes_total", "Fixes, one per epoch.", &[], counters.fixes);
         for (cause, count) in discarded {
             let help = "Messages of the receiver that were not believed, by cause.";
             page.counter("telltale_gnss_discarded_total", help, &[("cause", cause)], count);
         }
+        let help = "Bytes from the receiver that belong to no message.";
+        page.counter("telltale_gnss_garbage_bytes_total", help, &[], counters.stream.garbage_bytes);
         let doubts = [("position", counters.position_doubted), ("time", counters.time_doubted)];
         for (what, count) in doubts {
             page.counter("telltale_gnss_doubted_total", "Fixes that were not believed.", &[("what", what)], count);
@@ -136,6 +142,8 @@ impl Gateway {
         page.counter("telltale_link_sessions_total", "Sessions.", &[], link.sessions);
         let refused = "Attempts that the broker refused for the credentials.";
         page.counter("telltale_link_credentials_refused_total", refused, &[], link.credentials_refused);
+        let slow = "Attempts that were given up because nothing answered.";
+        page.counter("telltale_link_connect_timeouts_total", slow, &[], link.connect_timeouts);
         let silent = "Sessions taken down because nothing was acknowledged.";
         page.counter("telltale_link_watchdog_total", silent, &[], link.watchdog);
     }
@@ -166,6 +174,10 @@ impl Gateway {
         let healthy = f64::from(u8::from(stat.store_healthy));
         page.gauge("telltale_store_healthy", "1 while the last append was durable.", &[], healthy);
         page.counter("telltale_store_append_failures_total", "Failed appends.", &[], stat.append_failures);
+        page.counter("telltale_store_load_failures_total", "Failed readings.", &[], stat.load_failures);
+        page.counter("telltale_store_remove_failures_total", "Failed removals.", &[], stat.remove_failures);
+        let help = "Acknowledged records that could not be removed: sent once more after the next start.";
+        page.counter("telltale_store_removals_forgotten_total", help, &[], stat.removals_forgotten);
         let (refused, unsaved) = self.dispatch.counts();
         page.counter("telltale_messages_misformed_total", "Messages refused by the outbox.", &[], refused);
         page.counter("telltale_saves_failed_total", "Last known values that were not saved.", &[], unsaved);
