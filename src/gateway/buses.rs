@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tracing::{info, warn};
 
-use crate::can::health::{BusHealth, BusState};
+use crate::can::health::BusHealth;
 use crate::can::{BusId, Frame};
 use crate::services::Event;
 use crate::time::MonoTime;
@@ -54,7 +54,15 @@ impl Bus {
     }
 
     fn describe(&self) -> Json {
-        json!({ "interface": self.way.name(), "controller": self.health.state().name() })
+        json!({ "interface": self.way.name(), "controller": self.controller() })
+    }
+
+    /// The state of the controller; nobody tells it while the interface is not up.
+    const fn controller(&self) -> &'static str {
+        match self.way {
+            Way::Up => self.health.state().name(),
+            Way::Unknown | Way::Down | Way::Missing => "unknown",
+        }
     }
 }
 
@@ -68,7 +76,7 @@ pub(super) struct Buses {
 pub(super) struct BusFigures<'a> {
     pub(super) name: &'a str,
     pub(super) is_up: bool,
-    pub(super) state: BusState,
+    pub(super) controller: &'static str,
     pub(super) dropped: u64,
     pub(super) overflows: u64,
     pub(super) errors: Vec<(&'static str, u64)>,
@@ -150,7 +158,7 @@ impl Buses {
         self.buses.iter().map(|bus| BusFigures {
             name: &bus.name,
             is_up: bus.way == Way::Up,
-            state: bus.health.state(),
+            controller: bus.controller(),
             dropped: bus.dropped,
             overflows: bus.health.overflows(),
             errors: bus.health.counts().collect(),
