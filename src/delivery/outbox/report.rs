@@ -63,7 +63,7 @@ impl Reports {
             self.next_recovered = now + REPORT_INTERVAL;
             let uncommitted = since(lanes, &self.said_uncommitted, |lane| lane.uncommitted);
             self.said_uncommitted = *lanes;
-            let data = json!({"afterMs": u64::try_from(after.as_millis()).unwrap_or(u64::MAX), "sentUncommitted": uncommitted});
+            let data = json!({"after_ms": u64::try_from(after.as_millis()).unwrap_or(u64::MAX), "sent_uncommitted": uncommitted});
             return Some(Draft::event("store.recovered", stamp, data.to_string()));
         }
         if self.next_lost <= now && total_lost(lanes) > total_lost(&self.said_lost) {
@@ -73,7 +73,7 @@ impl Reports {
                 "refused": since(lanes, &self.said_lost, |lane| lane.refused),
                 "corrupt": since(lanes, &self.said_lost, |lane| lane.corrupt),
                 "missing": since(lanes, &self.said_lost, |lane| lane.missing),
-                "setAside": since(lanes, &self.said_lost, |lane| lane.set_aside),
+                "set_aside": since(lanes, &self.said_lost, |lane| lane.set_aside),
             });
             self.said_lost = *lanes;
             return Some(Draft::event("outbox.evicted", stamp, data.to_string()));

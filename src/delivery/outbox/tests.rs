@@ -202,7 +202,7 @@ fn a_full_disk_is_said_survived_and_its_end_is_noticed() {
     bench.link(&LinkEvent::Up { session_present: true });
     assert_eq!(bench.topics(), ["crash", "store.recovered"]);
     let recovered = String::from_utf8_lossy(&bench.published[1].payload).into_owned();
-    assert!(recovered.contains(r#""sentUncommitted":{"critical":1,"event":2}"#), "{recovered}");
+    assert!(recovered.contains(r#""sent_uncommitted":{"critical":1,"event":2}"#), "{recovered}");
 }
 
 #[test]
