@@ -131,6 +131,7 @@ fn recover_control(dir: &Path) -> io::Result<Control> {
     let Some(&generation) = generations.first() else {
         return Ok(Control { generation: 1, ..Control::default() });
     };
+    tracing::warn!(dir = %dir.display(), "the control file is missing or damaged; made anew from the records");
     let data = data_dir(dir, generation);
     let boots = guarded(OPEN_DEADLINE, move || {
         let inventory = Engine::open(&data)?.survey()?.inventory;
