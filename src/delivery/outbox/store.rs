@@ -202,8 +202,15 @@ impl Outbox {
 
     fn unavailable(&mut self, why: &str) {
         self.append_failed();
-        self.store.health = Health::Unavailable { since: self.now };
-        self.reports.degraded(why);
+        let since = match self.store.health {
+            // The requests that failed with it have told already.
+            Health::Failed { since } | Health::Unavailable { since } => since,
+            Health::Opening | Health::Healthy => {
+                self.reports.degraded(why);
+                self.now
+            }
+        };
+        self.store.health = Health::Unavailable { since };
         for lane in STORED {
             if let Some(queue) = self.queue_mut(lane).filter(|queue| queue.has_gap()) {
                 queue.set_gap_aside();

@@ -206,6 +206,23 @@ fn a_full_disk_is_said_survived_and_its_end_is_noticed() {
 }
 
 #[test]
+fn a_store_that_fails_with_its_requests_is_told_once_and_its_recovery_at_once() {
+    let mut bench = Bench::ready();
+    bench.push(Lane::Critical);
+    bench.answer(failed);
+    bench.store(&StoreEvent::Unavailable("disk full".to_owned()));
+    bench.store(&StoreEvent::Unavailable("disk full".to_owned()));
+    bench.pass(Duration::from_secs(2));
+    bench.store(&StoreEvent::Opened(StoreInventory::default()));
+    bench.pass(COMMIT_DELAY);
+    while !bench.requests.is_empty() {
+        bench.answer(StoreEvent::Done);
+    }
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.topics(), ["crash", "store.degraded", "store.recovered"]);
+}
+
+#[test]
 fn a_store_that_does_not_answer_is_taken_as_failed_until_it_does() {
     let mut bench = Bench::ready();
     bench.push(Lane::Event);
