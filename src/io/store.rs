@@ -24,8 +24,8 @@
 //!    touch the new one.
 //! 3. Requests are carried out in order; those that wait together share one commit.
 //! 4. A request that fails in sled fails the store: its state in memory is not to be trusted then. What is not yet
-//!    answered is answered [`StoreEvent::Failed`], then [`StoreEvent::Unavailable`]; opening is tried again each
-//!    [`TURN`], and [`StoreEvent::Opened`] tells, with a new inventory, when it worked. A record whose request failed
+//!    answered is answered [`StoreEvent::Failed`], then [`StoreEvent::Unavailable`]; opening is tried again after
+//!    a [`TURN`], then ever more rarely, and [`StoreEvent::Opened`] tells, with a new inventory, when it worked. A record whose request failed
 //!    may be in that inventory.
 //! 5. [`Store::close`], or dropping it, carries out what is queued, notes in `control` what the store holds, and ends
 //!    the thread.

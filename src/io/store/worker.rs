@@ -35,6 +35,9 @@ enum Answer {
     Now(StoreEvent),
 }
 
+/// Opening again is tried ever more rarely, up to so many turns apart: an attempt that hangs leaves a thread behind.
+const RETRY_TURNS_MAX: u32 = 32;
+
 /// The state of the thread.
 pub(super) struct Worker<F> {
     claim: Claim,
@@ -43,6 +46,9 @@ pub(super) struct Worker<F> {
     on_event: F,
     state: State,
     removals: u32,
+    /// Attempts to open again that failed in a row, and turns until the next one.
+    failures: u32,
+    rest: u32,
 }
 
 enum State {
@@ -54,7 +60,8 @@ enum State {
 
 impl<F: FnMut(StoreEvent)> Worker<F> {
     pub(super) fn new(claim: Claim, open_deadline: Duration, counters: Arc<Counters>, on_event: F) -> Self {
-        Self { claim, open_deadline, counters, on_event, state: State::Failed("not opened yet".into()), removals: 0 }
+        let state = State::Failed("not opened yet".into());
+        Self { claim, open_deadline, counters, on_event, state, removals: 0, failures: 0, rest: 0 }
     }
 
     /// Until all senders are gone.
@@ -137,11 +144,15 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
                 Ok(()) => self.removals = 0,
                 Err(fault) => self.fail(&fault),
             },
-            State::Failed(_) => {
-                if let Err(fault) = self.open() {
+            State::Failed(_) if self.rest > 0 => self.rest -= 1,
+            State::Failed(_) => match self.open() {
+                Ok(()) => self.failures = 0,
+                Err(fault) => {
                     self.state = State::Failed(fault.to_string());
+                    self.failures = self.failures.saturating_add(1);
+                    self.rest = (1_u32 << self.failures.min(31)).min(RETRY_TURNS_MAX) - 1;
                 }
-            }
+            },
         }
     }
 
