@@ -64,7 +64,7 @@ pub const REQUESTS_MAX: usize = 256;
 /// The longest name of a named value (bytes).
 pub const NAME_MAX: usize = 128;
 
-/// The thread looks up at least this often: it makes removals durable, tries to open a failed store again, and shows
+/// The thread looks up at least this often: it sees to removals that wait, tries to open a failed store again, and shows
 /// by [`StoreStatus::turns`] that it is alive.
 pub const TURN: Duration = Duration::from_secs(1);
 
