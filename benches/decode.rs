@@ -21,7 +21,7 @@ const ROUNDS: usize = 20;
 /// Some 50 microseconds.
 const PIECE: usize = 2_500;
 const SEED: u64 = 20_261_121;
-/// The budget: docs/architecture.md.
+/// The budget: docs/performance.md.
 const BUDGET_NS: f64 = 15.0;
 const BUDGET_RATIO: f64 = 1.5;
 
