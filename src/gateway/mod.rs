@@ -48,6 +48,10 @@ pub use input::{
 /// amplification, is then 280 KiB an hour of the budget of 1 MiB. When the ignition goes off they are saved at once.
 pub const SAVE_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
+/// Services whose state changed without an event (a kilometer, a percent) are saved so often at most: a commit costs the
+/// flash some 26 KiB, whatever is in it. What goes with an event is saved with it.
+pub const SERVICE_SAVE_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
 /// How long a shutdown may take to commit and to say goodbye; systemd's `TimeoutStopSec` is longer.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -98,6 +102,8 @@ pub struct Gateway {
     publisher: Publisher,
     dispatch: Dispatch,
     next_save: MonoTime,
+    /// When services were saved last.
+    services_saved: MonoTime,
     stage: Stage,
     /// A frame has given a value in this run.
     has_decoded: bool,
@@ -141,6 +147,7 @@ impl Gateway {
             crew,
             dispatch: Dispatch::new(now, vehicle, (boot, kernel), limits, (seed, keep_alive)),
             next_save: now + SAVE_INTERVAL,
+            services_saved: now,
             stage: Stage::Running,
             has_decoded: false,
             changed: Vec::new(),
@@ -346,13 +353,16 @@ impl Gateway {
 
     /// Acts on what the services said.
     fn follow_up(&mut self, round: Round) {
+        let is_eventful = round.is_parked || !round.events.is_empty();
         for event in round.events {
             self.report(event);
         }
         for group in round.groups {
             self.publisher.touch(group);
         }
-        self.save(round.is_parked);
+        if is_eventful || self.now.since(self.services_saved) >= SERVICE_SAVE_INTERVAL {
+            self.save(round.is_parked);
+        }
     }
 
     /// Somebody can hear state documents, and the last known values are back: before, a document would overwrite what
@@ -452,6 +462,7 @@ impl Gateway {
     fn save(&mut self, all: bool) {
         let view = view(self.now, self.kernel, &self.signals, &self.clock);
         let mut values = self.crew.take_unsaved(&view, all);
+        self.services_saved = self.now;
         if all {
             self.next_save = self.now + SAVE_INTERVAL;
             values.extend(keep::save(&view));
