@@ -3,6 +3,7 @@
 pub mod can;
 pub mod cli;
 pub mod config;
+pub mod crash;
 pub mod delivery;
 pub mod gateway;
 pub mod gnss;

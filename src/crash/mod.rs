@@ -1,0 +1,13 @@
+//! Crashes: recognised from what the CAN shows, graded, recorded, reported.
+//!
+//! Samples and other evidence go into the classifier in the order of their arrival, verdicts come out. The room is pure
+//! and allocates nothing per sample. All quantities are SI; axes are those of ISO 8855: x forwards, y to the left, z up,
+//! with 9.81 m/s² on z at rest.
+
+pub mod observation;
+pub mod sensor;
+pub mod verdict;
+
+pub use observation::{Belts, Observation, Restraint, Sample};
+pub use sensor::{Mounting, Orientation, Quantity, SensorIx, SensorSpec};
+pub use verdict::{DeltaV, Direction, Evidence, Probability, Severity, Side, Stage, Verdict};
