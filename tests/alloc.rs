@@ -5,12 +5,15 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::path::Path;
 
 use telltale::can::dbc::Dbc;
 use telltale::can::e2e::{Checksum, Counter, Field, Protection, State};
 use telltale::can::health::BusHealth;
 use telltale::can::plan::Plan;
 use telltale::can::{BusId, CanId, Frame, FrameKind, candump};
+use telltale::config::Profile;
+use telltale::crash::Observation;
 use telltale::time::MonoTime;
 
 #[path = "common/small_profile.rs"]
@@ -101,5 +104,39 @@ fn the_way_from_a_frame_to_a_reading_allocates_nothing() {
         signals.take_changed(&mut changed);
     });
     assert!(changed.len() >= 5, "only {} signals changed", changed.len());
+    assert_eq!(count, 0);
+}
+
+/// The demo car's restraint sensor: fifteen values a frame; and a frame that fails its check.
+#[test]
+fn the_way_from_a_frame_to_inertial_samples_allocates_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/demo-phev");
+    let profile = Profile::load(&folder, &|path| std::fs::read(path)).unwrap_or_else(|problems| panic!("{problems}"));
+    let bus = profile.bus("energy").expect("the profile has it");
+    let (mut intake, mut signals) = (profile.intake(), profile.table().expect("a table"));
+    let protection = Protection::profile_2(32, std::array::from_fn(|index| 0x60 + u8::try_from(index).unwrap_or(0)), 3);
+    let protection = protection.expect("it fits");
+    let (mut sender, id) = (State::default(), CanId::base(96).expect("11 bits"));
+    let mut frames: Vec<Frame> = (0..3)
+        .map(|_| {
+            let mut payload = [0; 32];
+            protection.protect(&mut sender, id, &mut payload);
+            Frame::new(id, FrameKind::Fd { brs: true, esi: false }, &payload).expect("32 bytes")
+        })
+        .collect();
+    frames.push(frames[2]);
+    let (mut samples, mut lost) = (0, 0);
+    let count = allocations(|| {
+        for (step, frame) in (0..).zip(&frames) {
+            intake.frame(MonoTime::from_millis(step * 5), bus, frame, &mut signals);
+            for (_, observation) in intake.observations() {
+                match observation {
+                    Observation::Sample(_) => samples += 1,
+                    _ => lost += 1,
+                }
+            }
+        }
+    });
+    assert_eq!((samples, lost), (15, 1));
     assert_eq!(count, 0);
 }

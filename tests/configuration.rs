@@ -256,7 +256,10 @@ fn the_documentation_holds() {
         SG_ ALIVE : 8|4@1+ (1,0) [0|0] \"\" X\n SG_ SPEED : 16|16@1+ (0.01,0) [0|0] \"km/h\" X\n\
         BO_ 419 CLUSTER: 8 X\n SG_ ODOMETER : 0|20@1+ (1,0) [0|0] \"km\" X\n SG_ MIL : 24|2@1+ (1,0) [0|0] \"\" X\n";
     let body = "BU_: X\nBO_ 500 DOORS: 8 X\n SG_ DOOR_FL : 0|1@1+ (1,0) [0|0] \"\" X\n \
-        SG_ TOW_HITCH : 1|1@1+ (1,0) [0|0] \"\" X\n";
+        SG_ TOW_HITCH : 1|1@1+ (1,0) [0|0] \"\" X\n\
+        BO_ 501 IMPACT: 8 X\n SG_ ACCEL_X0 : 0|16@1- (0.02,0) [0|0] \"m/s^2\" X\n \
+        SG_ ACCEL_Y0 : 16|16@1- (0.02,0) [0|0] \"m/s^2\" X\n SG_ ACCEL_X1 : 32|16@1- (0.02,0) [0|0] \"m/s^2\" X\n \
+        SG_ ACCEL_Y1 : 48|16@1- (0.02,0) [0|0] \"m/s^2\" X\n";
     let read = |toml: String| {
         config::Profile::load(Path::new("profiles/my-car"), &move |path| match path
             .file_name()
@@ -269,7 +272,7 @@ fn the_documentation_holds() {
         })
     };
     let profile = read(example.to_owned()).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(profile.signals.len(), 6);
+    assert_eq!((profile.signals.len(), profile.inertial.len()), (6, 1));
 
     let wrong = example.to_owned()
         + "\n[[signal]]\npath = \"Vehicle.Sped\"\nfrom = \"pt.WHEELS.SPEED\"\n\

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::can::plan::MessageIx;
+use crate::can::dbc::Signal;
+use crate::can::plan::{MessageIx, Probe};
 use crate::can::{BusId, CanId};
+use crate::crash::{SensorIx, SensorSpec};
+use crate::signals::inertial::{InertialSetup, InertialValue};
 use crate::signals::intake::{BusSetup, Intake, MessageSetup, SignalSetup};
 use crate::signals::publish::Publisher;
 use crate::signals::{SignalId, Signals, TableError};
 
-use super::profile::{Bus, Profile, Source};
+use super::profile::{Bus, InertialSensor, Profile, Source};
+use super::resolve_inertial::limits;
 
 impl Profile {
     /// The signal table, nothing received yet.
@@ -20,6 +24,12 @@ impl Profile {
     #[must_use]
     pub fn intake(&self) -> Intake {
         Intake::new((0..).zip(&self.buses).map(|(index, bus)| self.bus_setup(index, bus)).collect())
+    }
+
+    /// The inertial sensors, as the classifier numbers them.
+    #[must_use]
+    pub fn sensors(&self) -> Vec<SensorSpec> {
+        self.inertial.iter().map(|sensor| sensor.spec.clone()).collect()
     }
 
     /// What decides on publishing.
@@ -35,6 +45,10 @@ impl Profile {
         let Some(described) = self.buses.get(usize::from(bus.0)) else { return Vec::new() };
         let mut ids = BTreeSet::new();
         for (index, (_, message)) in described.plan.messages().enumerate() {
+            let is_sensed = self.inertial.iter().any(|sensor| sensor.bus == bus && sensor.message == index);
+            if is_sensed {
+                ids.insert(message.id);
+            }
             let is_mapped = self.sources.iter().any(|source| match source {
                 Source::Can(can) => can.bus == bus && can.message == index,
                 Source::Gnss => false,
@@ -68,6 +82,38 @@ impl Profile {
             let message = *numbers.get(rule.message)?;
             Some(MessageSetup { message, timeout: rule.timeout, protection: rule.protection.clone() })
         });
-        BusSetup { signals: signals.collect(), messages: messages.collect(), plan: bus.plan.clone() }
+        let inertial = (0..).map(SensorIx).zip(&self.inertial).filter_map(|(sensor, described)| {
+            (described.bus.0 == index).then_some(())?;
+            Some(inertial_setup(sensor, described, *numbers.get(described.message)?, bus))
+        });
+        BusSetup {
+            signals: signals.collect(),
+            messages: messages.collect(),
+            inertial: inertial.collect(),
+            plan: bus.plan.clone(),
+        }
+    }
+}
+
+fn inertial_setup(sensor: SensorIx, described: &InertialSensor, message: MessageIx, bus: &Bus) -> InertialSetup {
+    let signals = &bus.plan.message_def(message).signals;
+    let value = |signal: &Signal, gain: f64| {
+        // What the database states is rounded, too: half a step more is the same value.
+        let (min, max) = limits(signal);
+        let half = signal.factor.abs() / 2.0;
+        let range = (min - half, max + half);
+        InertialValue { probe: Probe::new(signal), needs_bytes: signal.needs_bytes(), gain, range }
+    };
+    let mut gains = described.gain.into_iter();
+    let axes = described.axes.each_ref().map(|indices| {
+        let gain = gains.next().unwrap_or(1.0);
+        indices.iter().filter_map(|index| signals.get(*index)).map(|signal| value(signal, gain)).collect()
+    });
+    InertialSetup {
+        message,
+        sensor,
+        axes,
+        sample_interval: described.sample_interval,
+        not_available: described.not_available.clone(),
     }
 }

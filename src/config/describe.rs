@@ -5,7 +5,9 @@ use std::fmt::{self, Write as _};
 use crate::signals::intake::Conversion;
 use crate::signals::{SignalDef, SignalId};
 
-use super::{Bus, Config, GnssSource, MessageRule, Source};
+use crate::crash::{Mounting, Orientation, Quantity};
+
+use super::{Bus, Config, GnssSource, InertialSensor, MessageRule, Source};
 
 /// A table by bus, message and signal, with the VSS path, unit and policy of each.
 #[must_use]
@@ -44,7 +46,9 @@ impl Report<'_> {
     fn bus(&self, f: &mut fmt::Formatter<'_>, bus_index: usize, bus: &Bus) -> fmt::Result {
         for (index, (_, message)) in bus.plan.messages().enumerate() {
             let mut signals = self.sources(bus_index, index).peekable();
-            if signals.peek().is_none() {
+            let is_here = |sensor: &&InertialSensor| usize::from(sensor.bus.0) == bus_index && sensor.message == index;
+            let mut sensors = self.0.profile.inertial.iter().filter(is_here).peekable();
+            if signals.peek().is_none() && sensors.peek().is_none() {
                 continue;
             }
             let rule = bus.rules.iter().find(|rule| rule.message == index);
@@ -52,6 +56,9 @@ impl Report<'_> {
             for (id, signal) in signals {
                 let Some(def) = message.signals.get(signal) else { continue };
                 self.signal(f, &format!("{}{}{}", def.name, in_unit(&def.unit), self.conversion(id)), id)?;
+            }
+            for sensor in sensors {
+                writeln!(f, "    {}", inertial(sensor))?;
             }
         }
         Ok(())
@@ -128,6 +135,38 @@ impl Report<'_> {
 
 fn in_unit(unit: &str) -> String {
     if unit.is_empty() { String::new() } else { format!(" [{unit}]") }
+}
+
+/// What the recognition of crashes gets from a sensor.
+fn inertial(sensor: &InertialSensor) -> String {
+    let spec = &sensor.spec;
+    let (what, unit) = match spec.quantity {
+        Quantity::Acceleration => ("acceleration", "m/s^2"),
+        Quantity::AngularRate => ("angular rate", "degrees/s"),
+    };
+    let axes: Vec<String> = ["x", "y", "z"]
+        .into_iter()
+        .zip(sensor.gain)
+        .zip(spec.axes)
+        .filter(|(_, has)| *has)
+        .map(|((axis, gain), _)| format!("{}{axis}", if gain < 0.0 { "-" } else { "+" }))
+        .collect();
+    let mounting = match spec.mounting {
+        Mounting::Chassis => "chassis",
+        Mounting::Device => "device",
+    };
+    let orientation = match spec.orientation {
+        Orientation::Stated => "stated",
+        Orientation::Learnt => "learnt",
+    };
+    let packed = if sensor.packed() > 1 { format!(", {} samples a frame", sensor.packed()) } else { String::new() };
+    format!(
+        "{} of {mounting} -> {what} {} [{unit}]: range {}, {} Hz{packed}, orientation {orientation}",
+        spec.name,
+        axes.join(" "),
+        spec.range,
+        spec.rate_hz,
+    )
 }
 
 fn trust(rule: Option<&MessageRule>) -> String {

@@ -11,10 +11,12 @@ mod build;
 mod deployment;
 mod describe;
 mod document;
+mod inertial_file;
 mod problem;
 mod profile;
 mod profile_file;
 mod resolve;
+mod resolve_inertial;
 mod resolve_protection;
 mod resolve_signals;
 
@@ -25,7 +27,8 @@ pub use deployment::{
 pub use describe::describe;
 pub use problem::{MAX_PROBLEMS, Problem, Problems};
 pub use profile::{
-    Bus, CanSource, MAX_PROFILE_BYTES, MessageRule, Profile, Propulsion, STALE_AFTER, Source, VehicleFacts,
+    Bus, CanSource, InertialSensor, MAX_PROFILE_BYTES, MessageRule, Profile, Propulsion, STALE_AFTER, Source,
+    VehicleFacts,
 };
 pub use resolve_signals::GNSS_PATHS;
 

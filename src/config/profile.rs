@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::can::BusId;
 use crate::can::e2e::Protection;
 use crate::can::plan::Plan;
+use crate::crash::SensorSpec;
 use crate::signals::SignalDef;
 use crate::signals::publish::{Group, Policy};
 
@@ -47,6 +48,8 @@ pub struct Profile {
     pub policies: Vec<Policy>,
     /// The state groups; the policies refer to them by index.
     pub groups: Vec<Group>,
+    /// The inertial sensors; the index is the [`crate::crash::SensorIx`].
+    pub inertial: Vec<InertialSensor>,
     /// CRC-32 of `profile.toml` and all DBC files in the order of the buses: tells two states of a profile apart.
     pub hash: u32,
 }
@@ -159,6 +162,35 @@ pub struct CanSource {
     pub not_available: Vec<i64>,
     /// The smallest and the largest believed value, in the VSS unit.
     pub range: (f64, f64),
+}
+
+/// An inertial sensor, and where its samples are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InertialSensor {
+    /// What it is.
+    pub spec: SensorSpec,
+    /// The bus.
+    pub bus: BusId,
+    /// Index of the message in the plan.
+    pub message: usize,
+    /// By axis, x first: indices into the message's signals, oldest sample first; empty where it lacks the axis.
+    pub axes: [Vec<usize>; 3],
+    /// By axis: m/s² or °/s per DBC unit, negative where the sensor counts the other way.
+    pub gain: [f64; 3],
+    /// Raw values that say "no value".
+    pub not_available: Vec<i64>,
+    /// The time between two samples of a frame; zero with one sample a frame.
+    pub sample_interval: Duration,
+    /// By axis: the smallest difference that it can report, in m/s² or °/s; zero where it lacks the axis.
+    pub step: [f64; 3],
+}
+
+impl InertialSensor {
+    /// Samples of each axis in a frame.
+    #[must_use]
+    pub fn packed(&self) -> usize {
+        self.axes.iter().map(Vec::len).max().unwrap_or_default()
+    }
 }
 
 impl Profile {

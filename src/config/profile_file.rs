@@ -4,6 +4,7 @@
 use toml::de::DeValue;
 
 use super::document::{Document, Entry, Lined, Section, integer, number};
+use super::inertial_file::{InertialEntry, MAX_INERTIAL, inertial};
 
 /// What a profile may hold. Sixteen buses are twice what the largest known car shows its gateway; 4,096 signals and
 /// 4,096 messages are ten times a rich profile, and bound what a broken file can make the daemon allocate.
@@ -31,6 +32,7 @@ pub(super) struct ProfileFile<'d> {
     pub(super) signals: Vec<SignalEntry<'d>>,
     pub(super) groups: Vec<(Lined<&'d str>, i64)>,
     pub(super) overlays: Vec<OverlayEntry<'d>>,
+    pub(super) inertial: Vec<InertialEntry<'d>>,
 }
 
 #[derive(Default)]
@@ -128,6 +130,7 @@ pub(super) fn read<'d>(document: &'d Document<'d>) -> ProfileFile<'d> {
         signals: root.sections("signal", MAX_SIGNALS).into_iter().filter_map(signal).collect(),
         groups: groups(&root),
         overlays: root.sections("overlay", MAX_SIGNALS).into_iter().filter_map(overlay).collect(),
+        inertial: root.sections("inertial", MAX_INERTIAL).into_iter().filter_map(inertial).collect(),
     };
     root.finish();
     file

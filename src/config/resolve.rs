@@ -12,8 +12,9 @@ use crate::can::plan::Plan;
 use super::ReadFile;
 use super::document::Document;
 use super::problem::{Problem, Problems, did_you_mean};
-use super::profile::{Bus, MessageRule, Profile, Propulsion, Source, VehicleFacts};
+use super::profile::{Bus, InertialSensor, MessageRule, Profile, Propulsion, Source, VehicleFacts};
 use super::profile_file::{BusEntry, MessageEntry, ProfileFile, Vehicle};
+use super::resolve_inertial::resolve_inertial;
 use super::resolve_protection::{KINDS, protect};
 use super::resolve_signals::resolve_signals;
 
@@ -29,7 +30,7 @@ pub(super) struct Draft {
     pub(super) messages: Vec<Message>,
     /// All of its DBC files could be read: a message that is not there does not exist.
     is_whole: bool,
-    rules: Vec<MessageRule>,
+    pub(super) rules: Vec<MessageRule>,
 }
 
 /// Builds the profile as far as possible; it is whole only when neither the document nor `elsewhere` has a problem.
@@ -51,7 +52,8 @@ pub(super) fn resolve(
     }
     resolve_messages(document, &file.messages, &mut drafts);
     let table = resolve_signals(document, file, &drafts);
-    let buses = compile(document, &file.buses, drafts, &table.sources);
+    let inertial = resolve_inertial(document, file, &drafts);
+    let buses = compile(document, &file.buses, drafts, &table.sources, &inertial);
     let profile = Profile {
         name: file.name.to_owned(),
         version: file.version.to_owned(),
@@ -62,12 +64,19 @@ pub(super) fn resolve(
         sources: table.sources,
         policies: table.policies,
         groups: table.groups,
+        inertial,
         hash: 0,
     };
     Resolved { profile, dbc_hash: hash.finalize() }
 }
 
-fn compile(document: &Document<'_>, entries: &[BusEntry<'_>], drafts: Vec<Draft>, sources: &[Source]) -> Vec<Bus> {
+fn compile(
+    document: &Document<'_>,
+    entries: &[BusEntry<'_>],
+    drafts: Vec<Draft>,
+    sources: &[Source],
+    inertial: &[InertialSensor],
+) -> Vec<Bus> {
     let mut buses = Vec::new();
     for (bus_index, (entry, draft)) in entries.iter().zip(drafts).enumerate() {
         let wanted: BTreeSet<(String, String)> = sources
@@ -80,8 +89,11 @@ fn compile(document: &Document<'_>, entries: &[BusEntry<'_>], drafts: Vec<Draft>
                 Source::Can(_) | Source::Gnss => None,
             })
             .collect();
-        for message in draft.messages.iter().filter(|message| message.size > 8 && !entry.fd) {
-            if wanted.iter().any(|(name, _)| *name == message.name) {
+        let senses = |index: usize| {
+            inertial.iter().any(|sensor| usize::from(sensor.bus.0) == bus_index && sensor.message == index)
+        };
+        for (index, message) in draft.messages.iter().enumerate().filter(|(_, message)| message.size > 8 && !entry.fd) {
+            if wanted.iter().any(|(name, _)| *name == message.name) || senses(index) {
                 let text =
                     format!("bus \"{}\": {} has {} bytes; add fd = true", draft.name, message.name, message.size);
                 document.wrong(entry.line, text);

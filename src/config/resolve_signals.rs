@@ -355,12 +355,12 @@ fn range(entry: &SignalEntry<'_>, meaning: &Meaning, wrongs: &mut Vec<Lined<Stri
     (min, max)
 }
 
-const fn is_real(signal: &Signal) -> bool {
+pub(super) const fn is_real(signal: &Signal) -> bool {
     matches!(signal.kind, Kind::Float | Kind::Double)
 }
 
 /// Whether the signal's bits can hold that raw value.
-fn can_occur(signal: &Signal, raw: i64) -> bool {
+pub(super) fn can_occur(signal: &Signal, raw: i64) -> bool {
     let bits = u32::from(signal.length.clamp(1, 64));
     match signal.kind {
         Kind::Unsigned => raw >= 0 && (bits >= 63 || raw < 1_i64 << bits),

@@ -5,7 +5,8 @@
 //! changes a value. Nothing is dropped without being counted ([`Counters`]).
 //!
 //! The path of a frame allocates nothing and compares no names: everything is an index that was found when the profile
-//! was built.
+//! was built. Messages with inertial sensors yield their samples beside the readings
+//! ([`Intake::observations`]); others pay nothing for them.
 //!
 //! # When something stops
 //!
@@ -21,8 +22,10 @@ use std::time::Duration;
 use crate::can::e2e::{Protection, State};
 use crate::can::plan::{MessageIx, Plan, Sample, SignalIx};
 use crate::can::{BusId, Frame, FrameKind};
+use crate::crash::Observation;
 use crate::time::MonoTime;
 
+use super::inertial::{Inertial, InertialSetup};
 use super::{Cause, SignalId, Signals, Value};
 
 /// A bus on which nothing at all was received for so long is asleep or cut: cyclic messages on cars come at least
@@ -64,6 +67,8 @@ pub struct BusSetup {
     pub messages: Vec<MessageSetup>,
     /// What becomes of the decoded signals.
     pub signals: Vec<SignalSetup>,
+    /// The inertial sensors whose messages it carries.
+    pub inertial: Vec<InertialSetup>,
 }
 
 /// How far a message can be trusted.
@@ -113,7 +118,7 @@ impl Counters {
         self.faults[cause as usize]
     }
 
-    const fn count(&mut self, cause: Cause) {
+    pub(super) const fn count(&mut self, cause: Cause) {
         self.faults[cause as usize] = self.faults[cause as usize].saturating_add(1);
     }
 }
@@ -123,6 +128,8 @@ impl Counters {
 pub struct Intake {
     buses: Vec<Bus>,
     next_scan: Option<MonoTime>,
+    /// What the last frame said of motion; its room is for the message that says most.
+    observations: Vec<(MonoTime, Observation)>,
 }
 
 #[derive(Debug)]
@@ -151,6 +158,8 @@ struct Message {
     watch: Option<usize>,
     /// What a frame that fails makes invalid.
     ids: Vec<SignalId>,
+    /// The inertial sensors that it holds.
+    inertial: Option<Box<Inertial>>,
 }
 
 #[derive(Debug)]
@@ -177,18 +186,28 @@ impl Intake {
     /// For these buses; the index is the [`BusId`].
     #[must_use]
     pub fn new(buses: Vec<BusSetup>) -> Self {
-        Self { buses: buses.into_iter().map(Bus::new).collect(), next_scan: None }
+        let buses: Vec<Bus> = buses.into_iter().map(Bus::new).collect();
+        let inertial = buses.iter().flat_map(|bus| &bus.messages).filter_map(|message| message.inertial.as_deref());
+        let most = inertial.map(Inertial::capacity).max().unwrap_or_default();
+        Self { buses, next_scan: None, observations: Vec::with_capacity(most) }
     }
 
     /// A frame was received. Remote and error frames hold no signals and are passed over.
     pub fn frame(&mut self, now: MonoTime, bus: BusId, frame: &Frame, signals: &mut Signals) {
+        self.observations.clear();
         let Some(bus) = self.buses.get_mut(usize::from(bus.0)) else { return };
         if matches!(frame.kind(), FrameKind::Remote | FrameKind::Error) {
             return;
         }
-        if let Some(deadline) = bus.take(now, frame, signals) {
+        if let Some(deadline) = bus.take(now, frame, signals, &mut self.observations) {
             self.next_scan = Some(self.next_scan.map_or(deadline, |next| next.min(deadline)));
         }
+    }
+
+    /// What the last frame said of motion, oldest first.
+    #[must_use]
+    pub fn observations(&self) -> &[(MonoTime, Observation)] {
+        &self.observations
     }
 
     /// The time has come that [`Self::poll_timeout`] named, or any other: marks what has stopped.
@@ -266,12 +285,24 @@ impl Bus {
                 watch: is_paged.then_some(watch),
             });
         }
+        for sensor in setup.inertial {
+            let Some(message) = messages.get_mut(sensor.message.index()) else { continue };
+            let inertial = message.inertial.get_or_insert_with(|| Box::new(Inertial::new()));
+            inertial.add(sensor);
+            message.needs = message.needs.max(inertial.needs_bytes());
+        }
         let counters = Counters::default();
         Self { plan, messages, targets_of, targets, watches, last_frame: MonoTime::ZERO, counters }
     }
 
     /// Takes a data frame; returns a deadline when something came alive.
-    fn take(&mut self, now: MonoTime, frame: &Frame, signals: &mut Signals) -> Option<MonoTime> {
+    fn take(
+        &mut self,
+        now: MonoTime,
+        frame: &Frame,
+        signals: &mut Signals,
+        observations: &mut Vec<(MonoTime, Observation)>,
+    ) -> Option<MonoTime> {
         self.counters.frames = self.counters.frames.saturating_add(1);
         self.last_frame = now;
         let mut woken = None;
@@ -285,10 +316,16 @@ impl Bus {
             for id in &message.ids {
                 signals.distrust(*id, cause);
             }
+            if let Some(inertial) = &message.inertial {
+                inertial.lose(now, observations);
+            }
             return None;
         }
         if let Some(watch) = message.watch.and_then(|watch| self.watches.get_mut(watch)) {
             woken = watch.feed(now);
+        }
+        if let Some(inertial) = &message.inertial {
+            inertial.take(now, frame, &mut self.counters, observations);
         }
         let (targets, targets_of) = (&self.targets, &self.targets_of);
         let (watches, counters) = (&mut self.watches, &mut self.counters);

@@ -1,5 +1,6 @@
 //! What the vehicle is known to be doing: named values with their quality and time.
 
+pub mod inertial;
 pub mod intake;
 pub mod keep;
 pub mod overlay;

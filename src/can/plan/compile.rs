@@ -219,7 +219,7 @@ fn segments(message: &Message, multiplexor: usize) -> Vec<(u64, u64)> {
 }
 
 /// A signal within eight bytes gets a window of eight that ends with its last byte, or begins with the frame.
-fn op(signal: &Signal, index: SignalIx) -> Op {
+pub(super) fn op(signal: &Signal, index: SignalIx) -> Op {
     let needs = signal.needs_bytes();
     let first = usize::from(signal.first_bit());
     let length = usize::from(signal.length);

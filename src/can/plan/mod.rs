@@ -11,6 +11,7 @@
 //! because nobody knows what would have been there. Remote and error frames carry no signals.
 
 mod compile;
+mod probe;
 
 use std::ops::Range;
 
@@ -18,6 +19,7 @@ use super::dbc;
 use super::frame::{CanId, Frame, FrameKind, MAX_PAYLOAD};
 
 pub use compile::PlanError;
+pub use probe::Probe;
 
 /// A message of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
