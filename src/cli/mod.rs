@@ -77,6 +77,9 @@ pub enum Command {
         /// NMEA or UBX log, or one with a candump time stamp before each sentence.
         #[arg(long, value_name = "LOG")]
         gnss: Option<PathBuf>,
+        /// What the owner says, and when: one JSON object a line, with its time `t` in the CAN log's time.
+        #[arg(long, value_name = "FILE")]
+        owner: Option<PathBuf>,
     },
     /// Plays the cloud: prints what vehicles publish, readable.
     Watch {
@@ -129,7 +132,9 @@ impl Command {
             Self::Demo { duration, can, seed } => demo::demo(duration, &can, seed),
             Self::Check { file } => check::check(&file),
             Self::Decode { dbc, log } => decode::decode(&dbc, log.as_deref()),
-            Self::Replay { config, can, gnss } => replay::replay(&config, &can, gnss.as_deref()),
+            Self::Replay { config, can, gnss, owner } => {
+                replay::replay(&config, &can, gnss.as_deref(), owner.as_deref())
+            }
             Self::Watch { config, json } => watch::watch(&config, json),
             Self::Outbox { what } => outbox::outbox(&what),
             Self::Version => version::version(),

@@ -9,11 +9,17 @@
 //!
 //! GNSS logs are merged by time. A line may begin with a time stamp in candump's form, `(1533224127.000000) $GPRMC,…`;
 //! in a log without stamps each sentence with a time of day is placed by it, counted from the start of the CAN log.
+//!
+//! What the owner says is a file of JSON lines, each an [`OwnerInput`] with its time `t` in the CAN log's time:
+//! `{"t": 1533224127.5, "privacy": "on"}`. Lines whose time lies before the first frame are said before it.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
+use std::iter::Peekable;
 use std::path::Path;
 use std::time::Duration;
+
+use serde_json::Value as Json;
 
 use crate::can::BusId;
 use crate::can::candump::{self, Seconds};
@@ -23,6 +29,7 @@ use crate::gateway::{
     BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, PortEvent, Publication, Setup, StoreEvent, StoreInventory,
     StoreRequest,
 };
+use crate::services::OwnerInput;
 use crate::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
 
 use super::exit::{Code, Failure};
@@ -43,6 +50,12 @@ const CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// A longer pause is none: the logger's clock was set meanwhile. So much time passes then, and the clock steps.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// 2^53 microseconds: more exactly than to the microsecond a number in JSON cannot say it.
+const LAST_SECOND: f64 = 9.0e9;
+
+/// For people who got it wrong.
+const OWNER_EXAMPLE: &str = r#"{"t": 1533224127.5, "privacy": "on"}"#;
+
 /// What the lines of a CAN log were.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Count {
@@ -54,14 +67,27 @@ pub struct Count {
     pub bad_lines: u64,
 }
 
+/// What is replayed together.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Logs<'a> {
+    /// A candump log.
+    pub can: &'a [u8],
+    /// A GNSS log; empty for none.
+    pub gnss: &'a [u8],
+    /// What the owner says; empty for nothing.
+    pub owner: &'a [u8],
+}
+
 /// Replays and prints.
-pub(super) fn replay(config: &Path, can: &Path, gnss: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn replay(config: &Path, can: &Path, gnss: Option<&Path>, owner: Option<&Path>) -> Result<(), Failure> {
     let config = run::load(config)?;
     let can_log = read(can)?;
     let gnss_log = gnss.map(read).transpose()?.unwrap_or_default();
+    let owner_log = owner.map(read).transpose()?.unwrap_or_default();
+    let logs = Logs { can: &can_log, gnss: &gnss_log, owner: &owner_log };
     let stdout = BufWriter::new(io::stdout().lock());
     let interfaces: Vec<_> = config.deployment.buses.iter().map(|bus| bus.interface.clone()).collect();
-    let (count, written) = play(config, &can_log, &gnss_log, stdout)?;
+    let (count, written) = play(config, logs, stdout)?;
     if count.bad_lines > 0 {
         tracing::warn!(count.bad_lines, log = %can.display(), "lines that are no frames were passed over");
     }
@@ -83,9 +109,10 @@ pub(super) fn replay(config: &Path, can: &Path, gnss: Option<&Path>) -> Result<(
 
 /// Replays logs that are in memory, one JSON line to `out` per message; returns what was in the CAN log, and what
 /// writing came to.
-pub fn play(config: Config, can: &[u8], gnss: &[u8], out: impl Write) -> Result<(Count, io::Result<()>), Failure> {
+pub fn play(config: Config, logs: Logs<'_>, out: impl Write) -> Result<(Count, io::Result<()>), Failure> {
+    let said = owner_lines(logs.owner)?;
     let mut lab = Lab::new(config, out)?;
-    let count = lab.play(can, gnss);
+    let count = lab.play(logs.can, logs.gnss, said);
     Ok((count, lab.finish()))
 }
 
@@ -123,12 +150,13 @@ impl<W: Write> Lab<W> {
         Ok(Self { gateway, interfaces, now: START, origin_us: 0, next_clock: START, out, written: Ok(()) })
     }
 
-    /// Plays both logs, merged by time.
-    fn play(&mut self, can: &[u8], gnss: &[u8]) -> Count {
+    /// Plays all of them, merged by time; what the owner says comes first at its time.
+    fn play(&mut self, can: &[u8], gnss: &[u8], said: Vec<(i64, OwnerInput)>) -> Count {
         let lines = || can.split(|byte| *byte == b'\n').map(candump::parse);
         let first = lines().find_map(|line| line.ok().flatten()?.time);
         self.origin_us = first.map_or(0, WallTime::as_unix_micros);
-        let mut sentences = gnss_lines(gnss, self.origin_us).peekable();
+        let mut asides =
+            Asides { sentences: gnss_lines(gnss, self.origin_us).peekable(), said: said.into_iter().peekable() };
         self.begin(!gnss.is_empty());
         let mut count = Count::default();
         for line in lines() {
@@ -142,9 +170,9 @@ impl<W: Write> Lab<W> {
             };
             // A line without a time is as old as the one before it.
             let at_us = entry.time.map_or(self.log_us(), WallTime::as_unix_micros);
-            while let Some((at_us, sentence)) = sentences.next_if(|(sentence_us, _)| *sentence_us <= at_us) {
+            while let Some((at_us, input)) = asides.next_until(at_us) {
                 self.advance(at_us);
-                self.input(Input::Gnss(sentence));
+                self.input(input);
             }
             self.advance(at_us);
             count.frames += 1;
@@ -153,9 +181,9 @@ impl<W: Write> Lab<W> {
                 None => count.foreign += 1,
             }
         }
-        for (at_us, sentence) in sentences {
+        while let Some((at_us, input)) = asides.next_until(i64::MAX) {
             self.advance(at_us);
-            self.input(Input::Gnss(sentence));
+            self.input(input);
         }
         count
     }
@@ -262,6 +290,49 @@ fn line(at_us: i64, publication: &Publication) -> io::Result<String> {
     let payload = std::str::from_utf8(&publication.payload).map_err(io::Error::other)?;
     let t = Seconds(WallTime::from_unix_micros(at_us));
     Ok(format!("{{\"t\":{t},\"topic\":{topic},\"retain\":{},\"payload\":{payload}}}", publication.retain))
+}
+
+/// What comes beside the frames.
+struct Asides<'a, S: Iterator<Item = (i64, &'a [u8])>> {
+    sentences: Peekable<S>,
+    said: Peekable<std::vec::IntoIter<(i64, OwnerInput)>>,
+}
+
+impl<'a, S: Iterator<Item = (i64, &'a [u8])>> Asides<'a, S> {
+    /// The next input of that time or before.
+    fn next_until(&mut self, until_us: i64) -> Option<(i64, Input<'a>)> {
+        let sentence_us = self.sentences.peek().map_or(i64::MAX, |(at_us, _)| *at_us);
+        let said = self.said.next_if(|(at_us, _)| *at_us <= until_us && *at_us <= sentence_us);
+        if let Some((at_us, input)) = said {
+            return Some((at_us, Input::Owner(input)));
+        }
+        let (at_us, sentence) = self.sentences.next_if(|(at_us, _)| *at_us <= until_us)?;
+        Some((at_us, Input::Gnss(sentence)))
+    }
+}
+
+/// What the owner says, in the order of time.
+fn owner_lines(log: &[u8]) -> Result<Vec<(i64, OwnerInput)>, Failure> {
+    let lines = log.split(|byte| *byte == b'\n').zip(1_u32..).filter(|(line, _)| !line.trim_ascii().is_empty());
+    let mut said = lines
+        .map(|(line, number)| {
+            owner_line(line).map_err(|why| {
+                let text = format!("owner file, line {number}: {why}; give a JSON object like {OWNER_EXAMPLE}");
+                Failure::new(Code::Data, text)
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    said.sort_by_key(|(at_us, _)| *at_us);
+    Ok(said)
+}
+
+fn owner_line(line: &[u8]) -> Result<(i64, OwnerInput), String> {
+    let mut object: serde_json::Map<String, Json> = serde_json::from_slice(line).map_err(|why| why.to_string())?;
+    let t = object.remove("t").as_ref().and_then(Json::as_f64).filter(|t| t.abs() < LAST_SECOND);
+    let t = t.ok_or("its time t is missing, or no number of seconds")?;
+    #[expect(clippy::cast_possible_truncation, reason = "below 2^53 microseconds")]
+    let at_us = (t * 1e6).round() as i64;
+    serde_json::from_value(Json::Object(object)).map(|input| (at_us, input)).map_err(|why| why.to_string())
 }
 
 /// The lines of a GNSS log with their times in the CAN log's time; lines keep their order.

@@ -30,6 +30,8 @@
 
 use std::fmt::Write;
 
+use serde::{Deserialize, Serialize};
+
 use crate::gateway::{Publication, PublishToken};
 use crate::time::{Clock, KernelBoot, WallStamp};
 
@@ -46,12 +48,24 @@ const CLOUDEVENTS_INTEGER_MAX: u64 = 0x7fff_ffff;
 const ENVELOPE_BYTES: usize = 512;
 
 /// Whether a position may leave the car.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Privacy {
     /// The owner lets it out.
     Off,
     /// It stays in the car, but for the statutory record.
     On,
+}
+
+impl Privacy {
+    /// The name in payloads.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::On => "on",
+        }
+    }
 }
 
 /// All that the moment of sending adds to a record.

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value as Json};
 use tracing::warn;
 
-use crate::services::{Cx, Event, Ignition, Output, Service, Services, View};
+use crate::crash::Verdict;
+use crate::delivery::BootId;
+use crate::services::{Answer, Cx, DriveState, Event, Ignition, Output, Place, Service, Services, Settings, View};
 use crate::signals::{SignalId, Signals};
 use crate::time::{Clock, MonoTime};
 
@@ -27,6 +29,26 @@ pub(super) struct Crew {
     unsaved: Mask,
     /// Before the saved state is back nobody is called.
     is_released: bool,
+}
+
+/// All that a round sees: see [`Cx`].
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) now: MonoTime,
+    pub(super) signals: &'a Signals,
+    pub(super) clock: &'a Clock,
+    pub(super) boot: BootId,
+    pub(super) verdict: Option<&'a Verdict>,
+    pub(super) settings: Settings,
+    pub(super) answer: Option<&'a Answer>,
+    pub(super) place: Option<Place>,
+}
+
+impl<'a> Scene<'a> {
+    const fn cx(self, drive: DriveState, out: &'a mut Output) -> Cx<'a> {
+        let Self { now, signals, clock, boot, verdict, settings, answer, place } = self;
+        Cx { now, signals, drive, clock, boot, verdict, settings, answer, place, out }
+    }
 }
 
 /// What a round brought.
@@ -62,6 +84,11 @@ impl Crew {
         self.waiting |= self.interests.get(usize::from(id.0)).copied().unwrap_or_default();
     }
 
+    /// Something that concerns everybody: a verdict, a setting, an answer.
+    pub(super) const fn call_all(&mut self) {
+        self.waiting = Mask::MAX;
+    }
+
     /// Gives each service its saved state, and lets the rounds begin.
     pub(super) fn release(&mut self, saved: &[(String, Vec<u8>)], view: &View<'_>) {
         if std::mem::replace(&mut self.is_released, true) {
@@ -93,16 +120,16 @@ impl Crew {
     }
 
     /// Calls ignition, then whoever has something to do.
-    pub(super) fn round(&mut self, now: MonoTime, signals: &Signals, clock: &Clock) -> Round {
+    pub(super) fn round(&mut self, scene: Scene<'_>) -> Round {
+        let now = scene.now;
         let mut round = Round::default();
         if !self.is_released {
             return round;
         }
         if self.waiting & IGNITION != 0 || is_due(self.ignition.deadline(), now) {
             let before = self.ignition.drive();
-            let drive = before;
             let mut out = Output::default();
-            self.ignition.update(&mut Cx { now, signals, drive, clock, out: &mut out });
+            self.ignition.update(&mut scene.cx(before, &mut out));
             let after = self.ignition.drive();
             if after != before {
                 self.waiting = Mask::MAX;
@@ -115,7 +142,7 @@ impl Crew {
             let bit = bit_of(index);
             if self.waiting & bit != 0 || is_due(service.deadline(), now) {
                 let mut out = Output::default();
-                service.update(&mut Cx { now, signals, drive, clock, out: &mut out });
+                service.update(&mut scene.cx(drive, &mut out));
                 self.unsaved |= round.take(out, service.group(), bit);
             }
         }

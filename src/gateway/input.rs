@@ -2,6 +2,7 @@
 
 use crate::can::{BusId, Frame};
 use crate::delivery::{Lane, StoreKey};
+use crate::services::OwnerInput;
 use crate::time::WallReading;
 
 use super::effect::{PublishToken, StoreTicket};
@@ -23,6 +24,8 @@ pub enum Input<'a> {
     Link(LinkEvent),
     /// The store answered.
     Store(StoreEvent),
+    /// The owner, or another who was asked, says something.
+    Owner(OwnerInput),
     /// A route or an address of the machine changed: coverage may be back, so a waiting link tries at once.
     NetworkChanged,
     /// The time that [`super::Gateway::poll_timeout`] asked for has come.

@@ -181,6 +181,8 @@ impl Gateway {
         let (refused, unsaved) = self.dispatch.counts();
         page.counter("telltale_messages_misformed_total", "Messages refused by the outbox.", &[], refused);
         page.counter("telltale_saves_failed_total", "Last known values that were not saved.", &[], unsaved);
+        let help = "Words of the owner that were refused while the store was not open.";
+        page.counter("telltale_owner_inputs_refused_total", help, &[], self.owner.refused());
         page.counter("telltale_samples_dropped_total", "Samples without room.", &[], self.publisher.dropped_samples());
     }
 }

@@ -18,6 +18,7 @@ mod dispatch;
 mod effect;
 mod input;
 mod metrics;
+mod owner;
 mod position;
 
 use std::time::Duration;
@@ -27,16 +28,18 @@ use tracing::{debug, info, warn};
 
 use crate::can::{BusId, Frame, FrameKind};
 use crate::config::Profile;
-use crate::delivery::{BootId, Draft, Limits, OutboxStat, Privacy, VehicleId};
-use crate::services::{self, Event, View};
+use crate::crash::Verdict;
+use crate::delivery::{BootId, Draft, Limits, OutboxStat, VehicleId};
+use crate::services::{self, Answer, Event, OwnerInput, View};
 use crate::signals::intake::Intake;
 use crate::signals::publish::{Batch, Group, Publisher};
 use crate::signals::{SignalId, Signals, TableError, keep};
 use crate::time::{Clock, ClockChange, KernelBoot, MonoTime, TimeSource, WallReading};
 
 use buses::Buses;
-use crew::{Crew, Round};
+use crew::{Crew, Round, Scene};
 use dispatch::{Context, Dispatch};
+use owner::Owner;
 use position::Position;
 
 pub use effect::{Effect, Publication, PublishToken, StoreRequest, StoreTicket};
@@ -91,7 +94,7 @@ pub struct Gateway {
     now: MonoTime,
     kernel: KernelBoot,
     clock: Clock,
-    privacy: Privacy,
+    owner: Owner,
     /// What the capabilities say of the profile.
     profile: Json,
     buses: Buses,
@@ -99,6 +102,8 @@ pub struct Gateway {
     intake: Intake,
     position: Position,
     crew: Crew,
+    /// The last word on a crash.
+    verdict: Option<Verdict>,
     publisher: Publisher,
     dispatch: Dispatch,
     next_save: MonoTime,
@@ -137,7 +142,7 @@ impl Gateway {
             now,
             kernel,
             clock: Clock::default(),
-            privacy: Privacy::Off,
+            owner: Owner::new(),
             profile: identity,
             buses: Buses::new(profile.buses.iter().map(|bus| bus.name.clone())),
             intake: profile.intake(),
@@ -145,6 +150,7 @@ impl Gateway {
             publisher: Publisher::new(profile.policies, groups),
             signals,
             crew,
+            verdict: None,
             dispatch: Dispatch::new(now, vehicle, (boot, kernel), limits, (seed, keep_alive)),
             next_save: now + SAVE_INTERVAL,
             services_saved: now,
@@ -169,6 +175,7 @@ impl Gateway {
             Input::Clock(reading) => self.wall_clock(self.now, reading),
             Input::Link(event) => self.link(&event),
             Input::Store(event) => self.store(&event),
+            Input::Owner(input) => self.owner.say(input),
             Input::NetworkChanged => self.dispatch.network_changed(self.now),
             Input::Timeout => {}
             Input::Shutdown => self.begin_shutdown(),
@@ -181,7 +188,7 @@ impl Gateway {
         if self.stage == Stage::Stopped {
             return None;
         }
-        let context = Context { clock: &self.clock, privacy: self.privacy };
+        let context = Context { clock: &self.clock, privacy: self.owner.settings().privacy };
         if let Some(effect) = self.dispatch.next_effect(self.now, context) {
             return Some(effect);
         }
@@ -298,6 +305,9 @@ impl Gateway {
 
     fn store(&mut self, event: &StoreEvent) {
         self.dispatch.handle_store(self.now, event);
+        if self.owner.restore(event) {
+            self.settings_changed();
+        }
         let saved = match event {
             StoreEvent::Opened(inventory) => inventory.values.as_slice(),
             StoreEvent::Unavailable(_) => &[],
@@ -342,13 +352,54 @@ impl Gateway {
             self.crew.changed(id);
             self.publisher.changed(self.now, &self.signals, id);
         }
-        let round = self.crew.round(self.now, &self.signals, &self.clock);
-        self.follow_up(round);
+        while let Some(input) = self.owner.next() {
+            self.hear(input);
+        }
+        self.round(None);
         self.publish();
         if self.save_due().is_some_and(|due| due <= self.now) {
             self.save(true);
         }
         self.dispatch.handle_timeout(self.now);
+    }
+
+    /// Acts on what the owner said.
+    fn hear(&mut self, input: OwnerInput) {
+        let change = match input {
+            OwnerInput::Privacy { privacy } => self.owner.set_privacy(self.now, privacy),
+            OwnerInput::Consent { consent, given } => self.owner.set_consent(self.now, consent, given),
+            OwnerInput::Answer(answer) => {
+                self.crew.call_all();
+                return self.round(Some(&answer));
+            }
+        };
+        if let Some(event) = change {
+            self.settings_changed();
+            self.report(event);
+            self.round(None);
+            self.dispatch.save(self.owner.save().into_iter().collect());
+        }
+    }
+
+    /// The services act on it, and what the broker retains is replaced at once: it may hold a place.
+    fn settings_changed(&mut self) {
+        self.crew.call_all();
+        self.publisher.hurry_all();
+    }
+
+    /// Calls the services.
+    fn round(&mut self, answer: Option<&Answer>) {
+        let round = self.crew.round(Scene {
+            now: self.now,
+            signals: &self.signals,
+            clock: &self.clock,
+            boot: self.dispatch.boot(),
+            verdict: self.verdict.as_ref(),
+            settings: self.owner.settings(),
+            answer,
+            place: self.position.place(),
+        });
+        self.follow_up(round);
     }
 
     /// Acts on what the services said.
@@ -402,6 +453,9 @@ impl Gateway {
         self.crew.describe(&name, &view, &mut data);
         if name == OWN_GROUP {
             self.describe_self(&mut data);
+        }
+        if name == owner::GROUP {
+            data.insert(owner::GROUP.to_owned(), self.owner.describe());
         }
         let mut location = Map::new();
         if let Some(signals) = signals.location {
@@ -467,6 +521,7 @@ impl Gateway {
             self.next_save = self.now + SAVE_INTERVAL;
             values.extend(keep::save(&view));
             values.extend(self.position.save(&view));
+            values.extend(self.owner.save());
         }
         self.dispatch.save(values);
     }
@@ -479,8 +534,12 @@ fn view<'a>(now: MonoTime, boot: KernelBoot, signals: &'a Signals, clock: &'a Cl
 /// The groups of the profile, and those that only services or the gateway itself write to.
 fn all_groups(mut groups: Vec<Group>, services: &[&str]) -> Vec<Group> {
     let services = services.iter().map(|name| (*name, SERVICE_GROUP_INTERVAL));
-    for (name, min_interval) in services.chain([(OWN_GROUP, OWN_INTERVAL), (position::GROUP, position::GROUP_INTERVAL)])
-    {
+    let own = [
+        (OWN_GROUP, OWN_INTERVAL),
+        (position::GROUP, position::GROUP_INTERVAL),
+        (owner::GROUP, SERVICE_GROUP_INTERVAL),
+    ];
+    for (name, min_interval) in services.chain(own) {
         if !groups.iter().any(|group| group.name == name) {
             groups.push(Group { name: name.to_owned(), min_interval });
         }

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use crate::config::{Profile, Source};
 use crate::gnss::{Counters, Fix, Receiver};
-use crate::services::View;
+use crate::services::{self, View};
 use crate::signals::{At, SignalId, Signals, Value};
 use crate::time::{MonoTime, Stamp, WallReading};
 
@@ -210,6 +210,19 @@ impl Position {
             "quality": if self.is_fresh { "good" } else { "stale" },
             "time": view.time(place.at),
         }))
+    }
+
+    /// The last believed place, for services.
+    pub(super) fn place(&self) -> Option<services::Place> {
+        let Place { at, fix } = self.last?;
+        Some(services::Place {
+            at,
+            latitude_deg: fix.latitude_deg,
+            longitude_deg: fix.longitude_deg,
+            accuracy_m: fix.accuracy_m,
+            course_deg: fix.course_deg,
+            is_fresh: self.is_fresh,
+        })
     }
 
     /// `up`, `down`, or `none` where no port was ever tried.

@@ -21,6 +21,8 @@ mod hysteresis;
 pub mod ignition;
 mod moment;
 pub mod odometer;
+pub mod owner;
+pub mod place;
 pub mod telltales;
 #[cfg(test)]
 mod testkit;
@@ -29,7 +31,8 @@ pub mod traction_battery;
 use serde_json::Value as Json;
 
 use crate::config::VehicleFacts;
-use crate::delivery::Lane;
+use crate::crash::Verdict;
+use crate::delivery::{BootId, Lane};
 use crate::signals::{At, SignalId, Signals};
 use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
 
@@ -38,6 +41,8 @@ pub use drive::{DriveState, Motion, Phase};
 pub use fuel::Fuel;
 pub use ignition::Ignition;
 pub use odometer::Odometer;
+pub use owner::{Answer, OwnerInput, Settings};
+pub use place::Place;
 pub use telltales::Telltales;
 pub use traction_battery::TractionBattery;
 
@@ -51,8 +56,24 @@ pub struct Cx<'a> {
     pub drive: DriveState,
     /// Turns monotonic time into wall time, where it is known: for spans that began before a restart.
     pub clock: &'a Clock,
+    /// This run of the daemon.
+    pub boot: BootId,
+    /// The last word of the crash classifier in this run; stays until the next one. Every service is called for it.
+    pub verdict: Option<&'a Verdict>,
+    /// What the owner has settled. Every service is called when it changes.
+    pub settings: Settings,
+    /// What the owner, or another who was asked, answers in this round. Every service is called for it.
+    pub answer: Option<&'a Answer>,
+    /// The last believed place, however old.
+    pub place: Option<Place>,
     /// What comes of it.
     pub out: &'a mut Output,
+}
+
+/// What a crash is called, in every message about it and across restarts: `<boot>-crash-<event>`.
+#[must_use]
+pub fn crash_id(boot: BootId, event: u32) -> String {
+    format!("{boot}-crash-{event}")
 }
 
 /// What came of one call.

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use crate::delivery::BootId;
 use crate::signals::{At, Cause, Datatype, SignalDef, SignalId, Signals, Value};
 use crate::time::{Clock, KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
 
-use super::{Cx, DriveState, Event, Ignition, Output, Service, View};
+use super::{Cx, DriveState, Event, Ignition, Output, Service, Settings, View};
 
 /// The labels of `Vehicle.LowVoltageSystemState` in VSS 6.0.
 pub(super) const SUPPLY: &[&str] = &["UNDEFINED", "LOCK", "OFF", "ACC", "ON", "START"];
@@ -55,6 +56,21 @@ pub(super) fn clock_at(boot_unix_s: i64) -> Clock {
 
 pub(super) fn view_parts<'a>(now_ms: u64, boot: KernelBoot, signals: &'a Signals, clock: &'a Clock) -> View<'a> {
     View { now: MonoTime::from_millis(now_ms), boot, signals, clock }
+}
+
+/// The run that the tests are in.
+pub(super) const BOOT: BootId = BootId { counter: 1, random: 0 };
+
+/// A call in which nothing happened beside the signals.
+pub(super) fn cx<'a>(
+    now: MonoTime,
+    signals: &'a Signals,
+    drive: DriveState,
+    clock: &'a Clock,
+    out: &'a mut Output,
+) -> Cx<'a> {
+    let settings = Settings::FIRST;
+    Cx { now, signals, drive, clock, boot: BOOT, verdict: None, settings, answer: None, place: None, out }
 }
 
 /// A signal for a test: number, switch or label, with its unit.
@@ -258,7 +274,7 @@ fn call(
     clock: &Clock,
 ) -> (Vec<Event>, bool, bool) {
     let mut out = Output::default();
-    service.update(&mut Cx { now, signals, drive, clock, out: &mut out });
+    service.update(&mut cx(now, signals, drive, clock, &mut out));
     for event in &out.events {
         assert!(event.at <= now, "{} happened after now: {event:?}", event.kind);
         assert!(event.data.is_object(), "{event:?}");
@@ -267,7 +283,7 @@ fn call(
         assert!(due > now, "{} asks to be called again at once, without end", service.name());
     }
     let mut again = Output::default();
-    service.update(&mut Cx { now, signals, drive, clock, out: &mut again });
+    service.update(&mut cx(now, signals, drive, clock, &mut again));
     assert!(again.events.is_empty(), "{}: a call for nothing gave {:?}", service.name(), again.events);
     assert!(!again.state_changed && !again.save, "{}: a call for nothing changed something", service.name());
     (out.events, out.state_changed, out.save)

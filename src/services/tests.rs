@@ -167,7 +167,7 @@ fn a_value_of_another_kind_than_expected_harms_nobody() {
         let now = MonoTime::from_millis(ms * 1_000);
         signals.set(id, rng.pick(&values), now);
         let mut out = Output::default();
-        let mut cx = Cx { now, signals: &signals, drive: services.ignition.drive(), clock: &clock, out: &mut out };
+        let mut cx = testkit::cx(now, &signals, services.ignition.drive(), &clock, &mut out);
         services.ignition.update(&mut cx);
         cx.drive = services.ignition.drive();
         for service in &mut services.others {

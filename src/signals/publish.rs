@@ -215,6 +215,14 @@ impl Publisher {
         }
     }
 
+    /// Every group is due now, however short ago it was published: what the broker retains must not stand.
+    pub fn hurry_all(&mut self) {
+        for state in &mut self.groups {
+            state.changed = true;
+            state.last = None;
+        }
+    }
+
     /// The moment has come that [`Self::deadline`] named, or any other: takes the samples that are due.
     pub fn tick(&mut self, now: MonoTime, signals: &Signals) {
         for index in 0..self.grids.len() {

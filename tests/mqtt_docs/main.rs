@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use telltale::cli::replay;
+use telltale::cli::replay::{self, Logs};
 use telltale::config::Config;
 use telltale::delivery::{BootId, Topics, VehicleId, presence};
 use telltale::sim::{self, Scenario};
@@ -152,9 +152,9 @@ fn published() -> BTreeMap<String, Vec<Message>> {
 /// A tour of the simulated car.
 fn tour() -> Vec<Message> {
     let recording = sim::record(Scenario::Tour, 1, TOUR).expect("the simulated car speaks");
+    let logs = Logs { can: &recording.can, gnss: &recording.gnss, owner: b"" };
     let mut lines = Vec::new();
-    let (count, written) =
-        replay::play(demo_phev(), &recording.can, &recording.gnss, &mut lines).unwrap_or_else(|_| panic!("no replay"));
+    let (count, written) = replay::play(demo_phev(), logs, &mut lines).unwrap_or_else(|_| panic!("no replay"));
     assert!(count.bad_lines == 0 && count.foreign == 0 && written.is_ok());
     let lines = String::from_utf8(lines).expect("JSON lines");
     let message = |line| {

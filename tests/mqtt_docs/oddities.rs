@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use telltale::can::{BusId, CanId, Frame, FrameKind};
 use telltale::config::Profile;
-use telltale::delivery::{BootId, Limits, StoreKey, VehicleId};
+use telltale::delivery::{BootId, Limits, Privacy, StoreKey, VehicleId};
 use telltale::gateway::{
     BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, Setup, StoreEvent, StoreIncident, StoreInventory,
     StoreRequest,
 };
+use telltale::services::OwnerInput;
+use telltale::services::owner::Purpose;
 use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
 
 use super::{Message, VEHICLE};
@@ -96,7 +98,10 @@ pub(crate) fn live() -> Vec<Message> {
     let damage = StoreIncident::Quarantined("a page with a wrong checksum".to_owned());
     world.input(Input::Store(StoreEvent::Opened(StoreInventory { incident: Some(damage), ..Default::default() })));
     world.input(Input::Bus(BusId(0), BusEvent::Up));
-    world.pass(30);
+    world.pass(1);
+    world.input(Input::Owner(OwnerInput::Privacy { privacy: Privacy::Off }));
+    world.input(Input::Owner(OwnerInput::Consent { consent: Purpose::Assistance, given: true }));
+    world.pass(29);
     for lamp in [1, 2, 0] {
         world.car.lamp = lamp;
         world.pass(15);

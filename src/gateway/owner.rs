@@ -1,0 +1,214 @@
+//! What the owner has settled: known before anything that depends on it leaves the car, kept at once when it changes.
+//!
+//! # Rules
+//!
+//! 1. *Private until it is known otherwise.* Until the store has answered, no position leaves the car and no service is
+//!    called. A store that was never written to is that of a new car: [`Settings::FIRST`]. A store that cannot be
+//!    opened, or has lost what was in it, or holds settings that cannot be read, leaves [`Settings::UNKNOWN`]: private,
+//!    without consent, until the owner says otherwise or the store is back.
+//! 2. *A word counts at once, and is told when it is durable.* The settings go to the store in one commit with the
+//!    event (`privacy.changed`, `consent.changed`) that confirms them. Whoever was not told must say it again. Until
+//!    the power is cut, the word counts even where the store fails.
+//! 3. *In order.* What is said before the store has answered waits for it ([`MAX_WAITING`]).
+
+use std::collections::VecDeque;
+
+use serde_json::{Value as Json, json};
+use tracing::{info, warn};
+
+use crate::delivery::Privacy;
+use crate::services::owner::Purpose;
+use crate::services::{Event, OwnerInput, Settings};
+use crate::time::MonoTime;
+
+use super::{StoreEvent, StoreInventory};
+
+/// The state group of what the owner has settled.
+pub(super) const GROUP: &str = "privacy";
+
+/// The name among the store's values.
+const SAVED: &str = "owner";
+
+/// Inputs that wait for the store. An owner says a word or two; a hundred within the seconds that a store needs to
+/// open are a fault of whoever hands them in, and the later ones are refused and counted.
+const MAX_WAITING: usize = 64;
+
+/// Whether the owner's settings are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Knowledge {
+    /// The store has not answered.
+    Awaited,
+    /// It cannot tell.
+    Lost,
+    /// Restored, or said in this run.
+    Known,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Owner {
+    settings: Settings,
+    knowledge: Knowledge,
+    waiting: VecDeque<OwnerInput>,
+    refused: u64,
+}
+
+impl Owner {
+    pub(super) const fn new() -> Self {
+        Self { settings: Settings::UNKNOWN, knowledge: Knowledge::Awaited, waiting: VecDeque::new(), refused: 0 }
+    }
+
+    /// What counts now.
+    pub(super) const fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    pub(super) fn say(&mut self, input: OwnerInput) {
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.push_back(input);
+        } else {
+            self.refused += 1;
+            warn!("the owner said too much while the store was not open; say it again later");
+        }
+    }
+
+    /// What was said and nobody has acted on; nothing before the store has answered.
+    pub(super) fn next(&mut self) -> Option<OwnerInput> {
+        (self.knowledge != Knowledge::Awaited).then(|| self.waiting.pop_front()).flatten()
+    }
+
+    /// The store answered; true when that changed what counts.
+    pub(super) fn restore(&mut self, event: &StoreEvent) -> bool {
+        let before = self.settings;
+        match event {
+            StoreEvent::Opened(inventory) if self.knowledge != Knowledge::Known => self.open(inventory),
+            StoreEvent::Unavailable(_) if self.knowledge == Knowledge::Awaited => {
+                warn!("what the owner has settled is not known without the store: no position leaves the car");
+                self.knowledge = Knowledge::Lost;
+            }
+            _ => {}
+        }
+        self.settings != before
+    }
+
+    fn open(&mut self, inventory: &StoreInventory) {
+        let saved = inventory.values.iter().find(|(name, _)| name == SAVED);
+        let settings = match saved {
+            Some((_, bytes)) => serde_json::from_slice(bytes).ok(),
+            None => inventory.incident.is_none().then_some(Settings::FIRST),
+        };
+        if settings.is_none() {
+            warn!("what the owner has settled was lost: no position leaves the car until it is settled again");
+        }
+        self.knowledge = if settings.is_some() { Knowledge::Known } else { Knowledge::Lost };
+        self.settings = settings.unwrap_or(Settings::UNKNOWN);
+    }
+
+    /// Privacy mode from now on; the event when that is news.
+    pub(super) fn set_privacy(&mut self, now: MonoTime, privacy: Privacy) -> Option<Event> {
+        let event = Event::new("privacy.changed", now, json!({ "privacy": privacy.name() }));
+        info!(privacy = privacy.name(), "the owner settled privacy mode");
+        self.settle(Settings { privacy, ..self.settings }, event)
+    }
+
+    /// Consent from now on; the event when that is news.
+    pub(super) fn set_consent(&mut self, now: MonoTime, purpose: Purpose, given: bool) -> Option<Event> {
+        let settings = match purpose {
+            Purpose::Assistance => Settings { assistance: given, ..self.settings },
+            Purpose::EmergencyContact => Settings { emergency_contact: given, ..self.settings },
+        };
+        let event = Event::new("consent.changed", now, json!({ "given": given })).about(purpose.name());
+        info!(purpose = purpose.name(), given, "the owner settled consent");
+        self.settle(settings, event)
+    }
+
+    fn settle(&mut self, settings: Settings, event: Event) -> Option<Event> {
+        let is_news = self.settings != settings || self.knowledge != Knowledge::Known;
+        self.knowledge = Knowledge::Known;
+        self.settings = settings;
+        is_news.then_some(event)
+    }
+
+    /// To be kept; nothing while the owner's word is not known, so that a better store is not overwritten.
+    pub(super) fn save(&self) -> Option<(String, Vec<u8>)> {
+        if self.knowledge != Knowledge::Known {
+            return None;
+        }
+        Some((SAVED.to_owned(), serde_json::to_vec(&self.settings).ok()?))
+    }
+
+    /// The state document of the group.
+    pub(super) fn describe(&self) -> Json {
+        json!({
+            "privacy": self.settings.privacy.name(),
+            "is_settled": self.knowledge == Knowledge::Known,
+            "consent": {
+                "assistance": self.settings.assistance,
+                "emergency_contact": self.settings.emergency_contact,
+            },
+        })
+    }
+
+    pub(super) const fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::StoreIncident;
+
+    fn opened(saved: Option<&[u8]>, incident: Option<StoreIncident>) -> StoreEvent {
+        let values = saved.map(|bytes| (SAVED.to_owned(), bytes.to_vec())).into_iter().collect();
+        StoreEvent::Opened(StoreInventory { values, incident, ..StoreInventory::default() })
+    }
+
+    fn owner_after(event: &StoreEvent) -> Owner {
+        let mut owner = Owner::new();
+        owner.restore(event);
+        owner
+    }
+
+    #[test]
+    fn nothing_is_let_out_unless_it_is_known_that_it_may() {
+        let lost = || Some(StoreIncident::LostContents("it should hold 7 commits and holds 3".to_owned()));
+        assert_eq!(Owner::new().settings(), Settings::UNKNOWN);
+        assert_eq!(owner_after(&StoreEvent::Unavailable("no disk".to_owned())).settings(), Settings::UNKNOWN);
+        assert_eq!(owner_after(&opened(None, None)).settings(), Settings::FIRST);
+        assert_eq!(owner_after(&opened(None, lost())).settings(), Settings::UNKNOWN);
+        assert_eq!(owner_after(&opened(Some(b"{\"privacy\":\"half\"}"), None)).settings(), Settings::UNKNOWN);
+        for owner in [owner_after(&opened(None, lost())), Owner::new()] {
+            assert_eq!(owner.save(), None, "what is not known is not kept");
+        }
+    }
+
+    #[test]
+    fn what_was_settled_comes_back() {
+        let now = MonoTime::from_millis(5);
+        let mut owner = owner_after(&opened(None, None));
+        assert!(owner.set_privacy(now, Privacy::On).is_some());
+        assert!(owner.set_privacy(now, Privacy::On).is_none(), "no news");
+        assert!(owner.set_consent(now, Purpose::EmergencyContact, true).is_some());
+        let (_, saved) = owner.save().expect("known");
+        let again = owner_after(&opened(Some(&saved), Some(StoreIncident::LostContents(String::new()))));
+        assert_eq!(again.settings(), Settings { privacy: Privacy::On, assistance: false, emergency_contact: true });
+    }
+
+    #[test]
+    fn the_owners_word_waits_for_the_store_and_outranks_a_store_that_comes_back() {
+        let mut owner = Owner::new();
+        owner.say(OwnerInput::Privacy { privacy: Privacy::Off });
+        assert_eq!(owner.next(), None);
+        owner.restore(&StoreEvent::Unavailable("no disk".to_owned()));
+        assert_eq!(owner.next(), Some(OwnerInput::Privacy { privacy: Privacy::Off }));
+        assert!(owner.set_privacy(MonoTime::ZERO, Privacy::Off).is_some());
+        assert!(!owner.restore(&opened(Some(br#"{"privacy":"on","assistance":true,"emergency_contact":true}"#), None)));
+        assert_eq!(owner.settings(), Settings { privacy: Privacy::Off, ..Settings::UNKNOWN });
+        let mut full = Owner::new();
+        for _ in 0..=MAX_WAITING {
+            full.say(OwnerInput::Privacy { privacy: Privacy::On });
+        }
+        assert_eq!((full.waiting.len(), full.refused()), (MAX_WAITING, 1));
+    }
+}
