@@ -4,11 +4,20 @@
 //! and allocates nothing per sample. All quantities are SI; axes are those of ISO 8855: x forwards, y to the left, z up,
 //! with 9.81 m/s² on z at rest.
 
+pub mod calibration;
 pub mod chain;
+pub mod classifier;
 pub mod observation;
+mod ring;
 pub mod sensor;
+pub mod sensor_fault;
+pub mod severity;
+pub mod thresholds;
 pub mod verdict;
 
+pub use calibration::Calibration;
+pub use classifier::Classifier;
 pub use observation::{Belts, Observation, Restraint, Sample};
 pub use sensor::{Mounting, Orientation, Quantity, SensorIx, SensorSpec};
+pub use sensor_fault::{FaultKind, SensorFault};
 pub use verdict::{DeltaV, Direction, Evidence, Probability, Severity, Side, Stage, Verdict};

@@ -1,0 +1,75 @@
+//! An event: from the first suspicion to the last word.
+
+use crate::crash::thresholds as limit;
+use crate::crash::verdict::{Stage, Verdict};
+use crate::time::MonoTime;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Event {
+    pub(super) number: u32,
+    pub(super) contact: MonoTime,
+    pub(super) opened: MonoTime,
+    pub(super) stage: Stage,
+    pub(super) impacts: u8,
+    /// The last time that something was above the end threshold.
+    pub(super) last_active: MonoTime,
+    /// Speed just before contact by the wheels, and by GNSS.
+    pub(super) wheels_before: Option<f32>,
+    pub(super) gnss_before: Option<f32>,
+    /// Newest speed loss within [`limit::SPEED_WINDOW`] of contact.
+    pub(super) speed_lost: Option<f32>,
+    /// Angle of gravity against before, at rest.
+    pub(super) tilt_deg: Option<f32>,
+    pub(super) bus_silent: bool,
+    pub(super) next_review: MonoTime,
+    pub(super) corrections: u8,
+    /// What was said last.
+    pub(super) said: Option<Verdict>,
+}
+
+impl Event {
+    pub(super) fn is_confirmed(&self) -> bool {
+        matches!(self.stage, Stage::Confirmed | Stage::Graded | Stage::Corrected)
+    }
+
+    /// When something is to be done if nothing comes in between.
+    pub(super) fn deadline(&self) -> MonoTime {
+        match self.stage {
+            Stage::Suspected => self.last_active.max(self.contact) + limit::DISMISS_AFTER,
+            Stage::Confirmed => self.contact + limit::GRADE_AFTER,
+            _ => self.next_review.min(self.closes()),
+        }
+    }
+
+    pub(super) fn closes(&self) -> MonoTime {
+        self.last_active.max(self.opened) + limit::CLOSE_AFTER
+    }
+
+    /// Something pushed at that time: another impact, when it was calm for long enough before.
+    pub(super) fn active(&mut self, began: MonoTime, until: MonoTime) {
+        if began.since(self.last_active) >= limit::IMPACT_GAP {
+            self.impacts = self.impacts.saturating_add(1);
+        }
+        self.last_active = self.last_active.max(until);
+    }
+}
+
+/// Whether it is worth saying again.
+pub(super) fn differs(old: &Verdict, new: &Verdict) -> bool {
+    let moved = match (old.delta_v, new.delta_v) {
+        (Some(old), Some(new)) => {
+            let by = (new.resultant_mps - old.resultant_mps).abs();
+            old.is_lower_bound != new.is_lower_bound
+                || (by > limit::MATERIAL_DELTA_V_MPS && by > limit::MATERIAL_SHARE * old.resultant_mps)
+        }
+        (old, new) => old.is_some() != new.is_some(),
+    };
+    moved
+        || old.side != new.side
+        || old.impacts != new.impacts
+        || old.rollover != new.rollover
+        || old.severity != new.severity
+        || old.evidence.restraints != new.evidence.restraints
+        || old.evidence.tilt_deg.is_some() != new.evidence.tilt_deg.is_some()
+        || old.evidence.bus_silent != new.evidence.bus_silent
+}

@@ -1,0 +1,392 @@
+//! The crash classifier: evidence in, verdicts out.
+//!
+//! Each accelerometer has its [`track::Track`]: baseline, velocity over the last 300 ms, and the pulse that it is going
+//! through. Full-range sensors confirm by the change of velocity of one pulse. Sensors that clip confirm by the time
+//! beyond what tires can do, together with speed lost where speed is measured. The airbag control unit decides alone.
+//! A sensor in a loose housing, one whose pushes cancel each other out, and one that is lifted as much as pushed never
+//! confirm alone.
+//!
+//! ```text
+//! quiet ─► suspected ─► confirmed ─► graded ─► corrected* ─► closed
+//!                └────► dismissed
+//! ```
+//!
+//! Times, not counts of samples, decide: frames are lost, come late, and several may share a moment. All memory is
+//! taken in [`Classifier::new`].
+
+mod attitude;
+mod event;
+mod motion;
+mod pulse;
+mod track;
+mod word;
+
+use crate::time::MonoTime;
+
+use super::calibration::Calibration;
+use super::observation::{Belts, Observation, Restraint, Sample};
+use super::ring::Queue;
+use super::sensor::{Mounting, Quantity, SensorSpec};
+use super::sensor_fault::SensorFault;
+use super::thresholds as limit;
+use super::verdict::{Stage, Verdict};
+
+use attitude::{Gravity, Roll};
+use event::Event;
+use motion::Speed;
+use track::Track;
+
+/// Verdicts that wait to be fetched: an event says three words at once at most, and the caller fetches after each
+/// observation.
+const MAX_VERDICTS: usize = 16;
+
+/// Faults that wait to be fetched: three axes of eight sensors.
+const MAX_FAULTS: usize = 24;
+
+#[derive(Debug, Clone)]
+enum Slot {
+    Acceleration(Box<Track>),
+    Rate([bool; 3]),
+}
+
+/// The classifier of one car.
+#[derive(Debug, Clone)]
+pub struct Classifier {
+    slots: Vec<Slot>,
+    calibration: Calibration,
+    wheels: Speed,
+    gnss: Speed,
+    roll: Roll,
+    gravity: Gravity,
+    /// The accelerometer that gravity is taken from.
+    gravity_slot: Option<usize>,
+    belts: Option<Belts>,
+    /// Restraints that are reported now, and those that were seen not reported before.
+    restraints: u8,
+    restraints_seen_off: u8,
+    silence: Option<MonoTime>,
+    began: Option<MonoTime>,
+    now: MonoTime,
+    events: u32,
+    event: Option<Event>,
+    verdicts: Queue<Verdict>,
+    faults: Queue<SensorFault>,
+}
+
+impl Classifier {
+    /// A classifier for a car with these sensors, in the profile's order.
+    #[must_use]
+    pub fn new(sensors: &[SensorSpec]) -> Self {
+        let slots = sensors.iter().map(|spec| match spec.quantity {
+            Quantity::Acceleration => Slot::Acceleration(Box::new(Track::new(spec))),
+            Quantity::AngularRate => Slot::Rate(spec.axes),
+        });
+        let has_gravity = |spec: &SensorSpec| spec.quantity == Quantity::Acceleration && spec.axes == [true; 3];
+        let gravity_slot = (0..sensors.len()).filter(|index| has_gravity(&sensors[*index])).min_by(|one, other| {
+            let loose = |index: usize| sensors[index].mounting == Mounting::Device;
+            (loose(*one).cmp(&loose(*other))).then(sensors[*one].noise.total_cmp(&sensors[*other].noise))
+        });
+        Self {
+            slots: slots.collect(),
+            calibration: Calibration::default(),
+            wheels: Speed::new(),
+            gnss: Speed::new(),
+            roll: Roll::default(),
+            gravity: Gravity::default(),
+            gravity_slot,
+            belts: None,
+            restraints: 0,
+            restraints_seen_off: 0,
+            silence: None,
+            began: None,
+            now: MonoTime::ZERO,
+            events: 0,
+            event: None,
+            verdicts: Queue::new(MAX_VERDICTS),
+            faults: Queue::new(MAX_FAULTS),
+        }
+    }
+
+    /// Takes one piece of evidence in. `at` is when it was measured where that is known; samples of one frame may share
+    /// a moment. Observations come in the order of their arrival.
+    pub fn observe(&mut self, at: MonoTime, observation: &Observation) {
+        self.now = self.now.max(at);
+        self.began.get_or_insert(at);
+        match *observation {
+            Observation::Sample(sample) => self.sample(at, sample),
+            Observation::WheelSpeed(mps) => {
+                self.wheels.observe(at, mps);
+            }
+            Observation::GnssSpeed(mps) => {
+                self.gnss.observe(at, mps);
+            }
+            Observation::Restraint(restraint, is_on) => self.restraint(at, restraint, is_on),
+            Observation::Belts(belts) => self.belts = Some(belts),
+            Observation::BusSilent(_) => self.silence = Some(at),
+            Observation::SampleLost(_)
+            | Observation::Braking(_)
+            | Observation::BusBack(_)
+            | Observation::Ignition(_) => {}
+        }
+        self.advance();
+    }
+
+    /// Time has come to [`Classifier::poll_timeout`].
+    pub fn handle_timeout(&mut self, now: MonoTime) {
+        self.now = self.now.max(now);
+        self.advance();
+    }
+
+    /// When [`Classifier::handle_timeout`] is due; none while all is quiet.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<MonoTime> {
+        self.event.as_ref().map(Event::deadline)
+    }
+
+    /// The next verdict: suspected, then dismissed, or confirmed, graded, corrected any number of times and closed.
+    pub fn poll_verdict(&mut self) -> Option<Verdict> {
+        self.verdicts.pop()
+    }
+
+    /// The next fault of a sensor, or its end.
+    pub fn poll_fault(&mut self) -> Option<SensorFault> {
+        self.faults.pop()
+    }
+
+    /// What driving has taught so far, to be kept over restarts.
+    #[must_use]
+    pub fn calibration(&self) -> Calibration {
+        self.calibration.clone()
+    }
+
+    /// What an earlier run has learnt. Sensors that it does not name start anew.
+    pub fn restore(&mut self, calibration: Calibration) {
+        self.calibration = calibration;
+    }
+
+    fn sample(&mut self, at: MonoTime, sample: Sample) {
+        let index = usize::from(sample.sensor.0);
+        match self.slots.get_mut(index) {
+            Some(Slot::Acceleration(track)) => {
+                if let Some(at) = track.observe(at, sample.axes) {
+                    if self.gravity_slot == Some(index) {
+                        self.gravity.observe(at, track.axes_now());
+                    }
+                    self.weigh(index);
+                }
+            }
+            Some(Slot::Rate([true, _, _])) => {
+                if let [Some(rate_dps), _, _] = sample.axes {
+                    self.roll.observe(at, rate_dps);
+                    self.weigh_roll(at);
+                }
+            }
+            Some(Slot::Rate(_)) | None => {}
+        }
+    }
+
+    /// What the pulse of this sensor means.
+    fn weigh(&mut self, index: usize) {
+        let Some(Slot::Acceleration(track)) = self.slots.get(index) else { return };
+        let pulse = track.pulse;
+        let Some(contact) = pulse.contact.filter(|_| pulse.is_active()) else { return };
+        if !is_suspicious(track) {
+            return;
+        }
+        if self.event.is_none() {
+            self.open(contact);
+        }
+        if let Some(event) = &mut self.event {
+            event.active(contact, pulse.last_above);
+        }
+        if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) && self.proves(index) {
+            self.confirm();
+        }
+    }
+
+    /// No road turns a car so far.
+    fn weigh_roll(&mut self, at: MonoTime) {
+        if !self.roll.is_over() {
+            return;
+        }
+        if self.event.is_none() {
+            self.open(at);
+        }
+        if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) {
+            self.confirm();
+        }
+    }
+
+    /// Whether the pulse of this sensor, together with what else is known, is a crash.
+    fn proves(&self, index: usize) -> bool {
+        let Some(Slot::Acceleration(track)) = self.slots.get(index) else { return false };
+        let pulse = &track.pulse;
+        let is_lifted = track.axes[2] && pulse.net[2].abs() > limit::VERTICAL_SHARE * pulse.delta_v();
+        if track.mounting == Mounting::Device || pulse.coherence() < limit::COHERENT_SHARE || is_lifted {
+            return false;
+        }
+        if track.is_full_range() || track.is_unclipped() {
+            return pulse.delta_v() >= limit::CONFIRM_DELTA_V_MPS;
+        }
+        pulse.dwell >= limit::CONFIRM_DWELL
+            && self.speed_beyond_tires().is_none_or(|beyond| beyond >= limit::SPEED_PROOF_MPS)
+    }
+
+    /// How much more speed was lost or won since contact than tires explain; none where speed is not measured.
+    fn speed_beyond_tires(&self) -> Option<f32> {
+        let event = self.event.as_ref()?;
+        let now = self.wheels.fresh(self.now, limit::SPEED_FRESH)?;
+        let change = (event.wheels_before? - now).abs();
+        Some(change - limit::TIRE_SUSTAINED_MPS2 * self.now.since(event.contact).as_secs_f32())
+    }
+
+    fn restraint(&mut self, at: MonoTime, restraint: Restraint, is_on: bool) {
+        let bit = restraint_bit(restraint);
+        if !is_on {
+            self.restraints &= !bit;
+            self.restraints_seen_off |= bit;
+            return;
+        }
+        let is_new = self.restraints & bit == 0;
+        self.restraints |= bit;
+        let has_settled = self.began.is_some_and(|began| at.since(began) >= limit::RESTRAINT_SETTLE);
+        if !is_new || !(self.restraints_seen_off & bit != 0 || has_settled || self.event.is_some()) {
+            return;
+        }
+        if self.event.is_none() {
+            self.open(at);
+        }
+        if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) {
+            self.confirm();
+        }
+    }
+
+    fn open(&mut self, contact: MonoTime) {
+        self.events = self.events.saturating_add(1);
+        for slot in &mut self.slots {
+            if let Slot::Acceleration(track) = slot {
+                track.anchor(contact);
+            }
+        }
+        self.roll.restart();
+        self.gravity.latch();
+        self.event = Some(Event {
+            number: self.events,
+            contact,
+            opened: self.now,
+            stage: Stage::Suspected,
+            impacts: 1,
+            last_active: contact,
+            wheels_before: self.wheels.at(contact, limit::SPEED_FRESH),
+            gnss_before: self.gnss.at(contact, limit::SPEED_WINDOW),
+            speed_lost: None,
+            tilt_deg: None,
+            bus_silent: false,
+            next_review: contact + limit::GRADE_AFTER,
+            corrections: 0,
+            said: None,
+        });
+        self.say(Stage::Suspected);
+    }
+
+    fn confirm(&mut self) {
+        self.say(Stage::Confirmed);
+    }
+
+    /// Does what is due.
+    fn advance(&mut self) {
+        self.gather();
+        while let Some(event) = &mut self.event {
+            if self.now < event.deadline() {
+                return;
+            }
+            match event.stage {
+                Stage::Suspected => self.end(Stage::Dismissed),
+                Stage::Confirmed => {
+                    event.next_review = self.now + limit::REVIEW_EVERY;
+                    self.say(Stage::Graded);
+                }
+                _ if self.now >= event.closes() => self.end(Stage::Closed),
+                _ => {
+                    event.next_review = self.now + limit::REVIEW_EVERY;
+                    self.review();
+                }
+            }
+        }
+    }
+
+    /// What the slow sources say of an open event.
+    fn gather(&mut self) {
+        let Some(event) = &mut self.event else { return };
+        if self.now.since(event.contact) <= limit::SPEED_WINDOW {
+            let wheels = self.wheels.fresh(self.now, limit::SPEED_FRESH);
+            let lost = event.wheels_before.zip(wheels).map(|(before, now)| before - now);
+            let gnss = self.gnss.fresh(self.now, limit::SPEED_WINDOW);
+            let by_gnss = event.gnss_before.zip(gnss).map(|(before, now)| before - now);
+            event.speed_lost = lost.or(by_gnss).or(event.speed_lost);
+        }
+        let near = |silence: MonoTime| {
+            silence.since(event.contact) <= limit::SILENCE_NEAR && event.contact.since(silence) <= limit::SILENCE_NEAR
+        };
+        event.bus_silent |= self.silence.is_some_and(near);
+        if self.now.since(event.last_active) >= limit::REST_AFTER {
+            event.tilt_deg = self.gravity.tilt_deg(self.now).or(event.tilt_deg);
+        }
+    }
+
+    fn review(&mut self) {
+        let Some(event) = &self.event else { return };
+        let verdict = self.word(event, Stage::Corrected);
+        if event.corrections < limit::MAX_CORRECTIONS
+            && event.said.as_ref().is_some_and(|said| event::differs(said, &verdict))
+        {
+            if let Some(event) = &mut self.event {
+                event.corrections += 1;
+            }
+            self.say(Stage::Corrected);
+        }
+    }
+
+    fn end(&mut self, stage: Stage) {
+        self.say(stage);
+        self.event = None;
+        for slot in &mut self.slots {
+            if let Slot::Acceleration(track) = slot {
+                track.release();
+            }
+        }
+    }
+
+    fn say(&mut self, stage: Stage) {
+        let Some(event) = &self.event else { return };
+        let verdict = self.word(event, stage);
+        self.verdicts.push(verdict);
+        if let Some(event) = &mut self.event {
+            event.stage = stage;
+            event.said = Some(verdict);
+        }
+    }
+}
+
+/// A crash may have begun: enough to start writing, not enough to say so.
+fn is_suspicious(track: &Track) -> bool {
+    let pulse = &track.pulse;
+    track.mounting == Mounting::Chassis
+        && pulse.coherence() >= limit::COHERENT_SHARE
+        && (pulse.dwell >= limit::SUSPECT_DWELL
+            || (track.is_full_range() && pulse.delta_v() >= limit::SUSPECT_DELTA_V_MPS))
+}
+
+fn restraint_bit(restraint: Restraint) -> u8 {
+    match restraint {
+        Restraint::Front => 1,
+        Restraint::Left => 1 << 1,
+        Restraint::Right => 1 << 2,
+        Restraint::Rear => 1 << 3,
+        Restraint::Rollover => 1 << 4,
+        Restraint::Unspecified => 1 << 5,
+    }
+}
+
+#[cfg(test)]
+mod tests;

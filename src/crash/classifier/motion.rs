@@ -1,0 +1,56 @@
+//! The speed of the car over the last seconds, from the wheels or from GNSS.
+
+use std::time::Duration;
+
+use crate::crash::ring::Ring;
+use crate::time::MonoTime;
+
+/// Speeds closer than this are one: 2.5 s fit.
+const SPACING: Duration = Duration::from_millis(10);
+const POINTS: usize = 256;
+
+/// Faster than any car; what is above is no speed (m/s).
+const FASTEST_MPS: f32 = 150.0;
+
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    at: MonoTime,
+    mps: f32,
+}
+
+/// One source of speed.
+#[derive(Debug, Clone)]
+pub(super) struct Speed {
+    points: Ring<Point>,
+    latest: Option<Point>,
+}
+
+impl Speed {
+    pub(super) fn new() -> Self {
+        Self { points: Ring::new(POINTS), latest: None }
+    }
+
+    /// False when the value cannot be one.
+    pub(super) fn observe(&mut self, at: MonoTime, mps: f32) -> bool {
+        if !(0.0..=FASTEST_MPS).contains(&mps) || self.latest.is_some_and(|latest| at < latest.at) {
+            return false;
+        }
+        let point = Point { at, mps };
+        self.latest = Some(point);
+        if self.points.newest().is_none_or(|newest| at.since(newest.at) >= SPACING) {
+            self.points.push(point);
+        }
+        true
+    }
+
+    /// The newest speed, when it is no older than `age`.
+    pub(super) fn fresh(&self, now: MonoTime, age: Duration) -> Option<f32> {
+        self.latest.filter(|latest| now.since(latest.at) <= age).map(|latest| latest.mps)
+    }
+
+    /// The speed at that moment, when one was known at most `age` before it.
+    pub(super) fn at(&self, moment: MonoTime, age: Duration) -> Option<f32> {
+        let point = self.points.last_where(|point| point.at <= moment)?;
+        (moment.since(point.at) <= age).then_some(point.mps)
+    }
+}

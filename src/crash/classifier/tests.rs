@@ -1,0 +1,201 @@
+//! What the classifier says of crashes and of what is none, made by hand.
+
+use std::time::Duration;
+
+use crate::can::BusId;
+use crate::crash::sensor::{Mounting, Orientation, Quantity, SensorIx, SensorSpec};
+use crate::crash::{Observation, Restraint, Sample, Side, Stage, Verdict};
+use crate::time::MonoTime;
+
+use super::Classifier;
+
+fn full_range() -> SensorSpec {
+    SensorSpec {
+        name: "restraint".to_owned(),
+        quantity: Quantity::Acceleration,
+        axes: [true; 3],
+        range: 490.0,
+        rate_hz: 1_000.0,
+        noise: 0.5,
+        mounting: Mounting::Chassis,
+        orientation: Orientation::Stated,
+        is_protected: true,
+    }
+}
+
+fn low_range() -> SensorSpec {
+    SensorSpec {
+        name: "stability".to_owned(),
+        range: 18.4,
+        rate_hz: 83.0,
+        axes: [true, true, false],
+        orientation: Orientation::Learnt,
+        noise: 0.05,
+        ..full_range()
+    }
+}
+
+/// A car that stands, drives and is pushed; speeds follow the push.
+struct Rig {
+    classifier: Classifier,
+    spec: SensorSpec,
+    now_us: u64,
+    speed: f32,
+    tells_speed: bool,
+    verdicts: Vec<Verdict>,
+}
+
+impl Rig {
+    fn new(spec: SensorSpec, tells_speed: bool) -> Self {
+        let mut rig = Self {
+            classifier: Classifier::new(std::slice::from_ref(&spec)),
+            spec,
+            now_us: 1_000_000,
+            speed: 15.0,
+            tells_speed,
+            verdicts: Vec::new(),
+        };
+        rig.drive(2_000, |_| [0.0, 0.0, 0.0]);
+        rig
+    }
+
+    fn now(&self) -> MonoTime {
+        MonoTime::from_nanos(self.now_us * 1_000)
+    }
+
+    /// So many milliseconds with a push by time in seconds.
+    fn drive(&mut self, span_ms: u64, push: impl Fn(f32) -> [f32; 3]) {
+        let start_us = self.now_us;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an interval in microseconds")]
+        let step_us = (1e6 / self.spec.rate_hz) as u64;
+        while self.now_us < start_us + span_ms * 1_000 {
+            self.now_us += step_us;
+            let time_s = Duration::from_micros(self.now_us - start_us).as_secs_f32();
+            let [x, y, z] = push(time_s);
+            let range = self.spec.range;
+            let clip = |index: usize, value: f32| self.spec.axes[index].then_some(value.clamp(-range, range));
+            let axes = [clip(0, x), clip(1, y), clip(2, z + 9.81)];
+            self.speed = (self.speed + x / self.spec.rate_hz).max(0.0);
+            self.tell(&Observation::Sample(Sample { sensor: SensorIx(0), axes }));
+            if self.tells_speed && (self.now_us / step_us).is_multiple_of(2) {
+                self.tell(&Observation::WheelSpeed(self.speed));
+            }
+        }
+    }
+
+    fn tell(&mut self, observation: &Observation) {
+        self.classifier.observe(self.now(), observation);
+        self.fetch();
+    }
+
+    fn fetch(&mut self) {
+        while let Some(verdict) = self.classifier.poll_verdict() {
+            self.verdicts.push(verdict);
+        }
+    }
+
+    fn stages(&self) -> Vec<Stage> {
+        self.verdicts.iter().map(|verdict| verdict.stage).collect()
+    }
+
+    fn said(&self, stage: Stage) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| verdict.stage == stage)
+    }
+}
+
+/// Half a sine of so many m/s² over so many seconds, from the direction in degrees: 0 from ahead, 90 from the right.
+fn pulse(peak: f32, span_s: f32, pdof_deg: f32) -> impl Fn(f32) -> [f32; 3] {
+    let (sin, cos) = pdof_deg.to_radians().sin_cos();
+    move |time_s| {
+        if time_s > span_s {
+            return [0.0; 3];
+        }
+        let value = peak * (std::f32::consts::PI * time_s / span_s).sin();
+        [-value * cos, value * sin, 0.0]
+    }
+}
+
+#[test]
+fn a_full_range_sensor_tells_how_hard_and_from_where() {
+    for (pdof_deg, side, clock) in [
+        (0.0, Side::Front, 12),
+        (30.0, Side::Front, 1),
+        (90.0, Side::Right, 3),
+        (180.0, Side::Rear, 6),
+        (-88.0, Side::Left, 9),
+    ] {
+        let mut rig = Rig::new(full_range(), true);
+        rig.drive(6_000, pulse(200.0, 0.1, pdof_deg));
+        assert_eq!(rig.stages()[..3], [Stage::Suspected, Stage::Confirmed, Stage::Graded], "{pdof_deg}°");
+        assert_eq!(rig.stages().last(), Some(&Stage::Closed));
+        let confirmed = rig.said(Stage::Confirmed).unwrap();
+        assert!(confirmed.at.since(confirmed.contact) < Duration::from_millis(40), "{confirmed:?}");
+        let graded = rig.said(Stage::Graded).unwrap();
+        let delta_v = graded.delta_v.unwrap();
+        let truth = 200.0 * 0.1 * 2.0 / std::f32::consts::PI;
+        assert!((delta_v.resultant_mps - truth).abs() < 0.05 * truth, "{delta_v:?} against {truth}");
+        assert!(!delta_v.is_lower_bound);
+        assert_eq!((graded.side, graded.direction.unwrap().clock), (side, clock), "{:?}", graded.direction);
+    }
+}
+
+#[test]
+fn a_clipped_sensor_tells_that_it_was_a_crash_and_at_least_how_hard() {
+    for tells_speed in [false, true] {
+        let mut rig = Rig::new(low_range(), tells_speed);
+        rig.drive(6_000, pulse(200.0, 0.1, 10.0));
+        assert_eq!(rig.stages()[..3], [Stage::Suspected, Stage::Confirmed, Stage::Graded]);
+        let confirmed = rig.said(Stage::Confirmed).unwrap();
+        assert!(confirmed.at.since(confirmed.contact) < Duration::from_millis(61), "{confirmed:?}");
+        assert_eq!((confirmed.direction, confirmed.side, confirmed.severity), (None, Side::Unknown, None));
+        let delta_v = rig.said(Stage::Graded).unwrap().delta_v.unwrap();
+        assert_eq!(delta_v.x_mps, None, "the sign was never learnt");
+        assert_eq!(delta_v.is_lower_bound, !tells_speed);
+        assert!(delta_v.resultant_mps <= 12.8);
+    }
+}
+
+#[test]
+fn what_tires_holes_and_hands_do_confirms_nothing() {
+    type Push = Box<dyn Fn(f32) -> [f32; 3]>;
+    let quiet: Vec<(&str, Push)> = vec![
+        ("emergency braking", Box::new(|time_s| [-10.8 * (time_s * 5.0).min(1.0), 0.0, 0.0])),
+        ("kerb", Box::new(pulse(50.0, 0.03, 0.0))),
+        ("slam", Box::new(pulse(20.0, 0.015, 90.0))),
+        ("pothole", Box::new(|time_s| if time_s < 0.04 { [-12.0, 0.0, 18.0] } else { [0.0; 3] })),
+    ];
+    for (name, push) in &quiet {
+        for spec in [full_range(), low_range()] {
+            let mut rig = Rig::new(spec, true);
+            rig.drive(1_000, push);
+            rig.drive(3_000, |_| [0.0; 3]);
+            assert_eq!(rig.said(Stage::Confirmed), None, "{name}");
+            assert!(rig.classifier.poll_timeout().is_none(), "{name}: {:?}", rig.stages());
+        }
+    }
+}
+
+#[test]
+fn a_loose_housing_never_confirms_alone() {
+    let mut rig = Rig::new(SensorSpec { mounting: Mounting::Device, ..full_range() }, true);
+    rig.drive(1_000, pulse(200.0, 0.1, 0.0));
+    assert_eq!(rig.stages(), []);
+}
+
+#[test]
+fn a_restraint_decides_alone_unless_it_fired_in_an_earlier_life() {
+    let mut rig = Rig::new(low_range(), true);
+    rig.tell(&Observation::Restraint(Restraint::Front, true));
+    assert_eq!(rig.stages(), [], "first heard of soon after the start");
+    let mut rig = Rig::new(low_range(), true);
+    rig.tell(&Observation::Restraint(Restraint::Front, false));
+    rig.tell(&Observation::Restraint(Restraint::Front, true));
+    assert_eq!(rig.stages(), [Stage::Suspected, Stage::Confirmed]);
+    rig.tell(&Observation::BusSilent(BusId(0)));
+    rig.now_us += 400_000;
+    rig.classifier.handle_timeout(rig.now());
+    rig.fetch();
+    let graded = rig.said(Stage::Graded).unwrap();
+    assert_eq!(graded.evidence.restraints, 1);
+    assert!(graded.evidence.bus_silent && graded.severity.is_some());
+}

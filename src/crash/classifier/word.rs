@@ -1,0 +1,114 @@
+//! What is said of an event at one moment.
+
+use crate::crash::sensor::{Mounting, Orientation};
+use crate::crash::severity::{self, Question};
+use crate::crash::thresholds as limit;
+use crate::crash::verdict::{DeltaV, Direction, Evidence, Side, Stage, Verdict};
+
+use super::event::Event;
+use super::track::Track;
+use super::{Classifier, Slot};
+
+impl Classifier {
+    /// The verdict at this moment.
+    pub(super) fn word(&self, event: &Event, stage: Stage) -> Verdict {
+        let track = self.best();
+        let delta_v = track.map(|track| delta_v(track, event));
+        let direction = delta_v.as_ref().and_then(direction);
+        let rollover = self.rollover(event);
+        let rolled = rollover == Some(true);
+        let side = direction.map_or(Side::Unknown, side);
+        let is_blind = track.is_none_or(|track| !track.is_full_range() && !track.is_unclipped());
+        let mais3 = delta_v.map(|delta_v| {
+            let is_multiple = event.impacts > 1;
+            severity::mais3(&Question { delta_v, side, rolled, is_multiple, belts: self.belts })
+        });
+        let is_early = matches!(stage, Stage::Suspected | Stage::Confirmed);
+        Verdict {
+            event: event.number,
+            stage,
+            at: self.now,
+            contact: event.contact,
+            evidence: self.evidence(event, track),
+            delta_v,
+            direction,
+            side,
+            rollover,
+            impacts: event.impacts,
+            occupants: self.belts.and_then(severity::occupants),
+            mais3,
+            severity: if is_early && is_blind { None } else { severity::class(mais3, self.restraints != 0, rolled) },
+        }
+    }
+
+    /// The accelerometer that sees most.
+    fn best(&self) -> Option<&Track> {
+        let tracks = self.slots.iter().filter_map(|slot| match slot {
+            Slot::Acceleration(track) if track.mounting == Mounting::Chassis => Some(&**track),
+            _ => None,
+        });
+        tracks.max_by(|one, other| one.range.total_cmp(&other.range))
+    }
+
+    fn rollover(&self, event: &Event) -> Option<bool> {
+        let by_tilt = event.tilt_deg.map(|tilt| tilt >= limit::ROLLOVER_DEG);
+        let by_rate = self.has_roll_rate().then_some(self.roll.widest_deg >= limit::ROLLOVER_DEG);
+        if by_tilt == Some(true) { by_tilt } else { by_rate }
+    }
+
+    fn has_roll_rate(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Rate([true, _, _])))
+    }
+
+    fn evidence(&self, event: &Event, track: Option<&Track>) -> Evidence {
+        let has_pulse = |track: &&Track| track.pulse.contact.is_some();
+        Evidence {
+            peak_mps2: track.filter(has_pulse).map(|track| track.pulse.peak),
+            delta_v_150ms_mps: track.map(|track| track.widest_150ms),
+            dwell: track.filter(has_pulse).map(|track| track.pulse.longest_dwell),
+            saturated: track.filter(has_pulse).map(|track| track.pulse.clipped),
+            pulse: track.filter(has_pulse).map(|track| track.pulse.duration()),
+            restraints: self.restraints,
+            speed_lost_mps: event.speed_lost,
+            tilt_deg: event.tilt_deg,
+            roll_rate_dps: self.has_roll_rate().then_some(self.roll.fastest_dps),
+            bus_silent: event.bus_silent,
+        }
+    }
+}
+
+fn delta_v(track: &Track, event: &Event) -> DeltaV {
+    let change = track.largest;
+    let is_clipped = !track.is_unclipped();
+    let measured = change.resultant();
+    let scale = limit::SCALE_UNCERTAINTY * measured;
+    let offset = limit::OFFSET_UNCERTAINTY_MPS2 * limit::EVENT_WINDOW.as_secs_f32();
+    let (resultant_mps, uncertainty_mps, is_lower_bound) = match event.speed_lost.map(f32::abs) {
+        Some(lost) if is_clipped => (measured.max(lost), scale.hypot(limit::WHEEL_UNCERTAINTY_MPS), false),
+        _ => (measured, scale.hypot(offset), is_clipped),
+    };
+    let is_signed = track.orientation == Orientation::Stated;
+    let axis = |index: usize, value: f32| (is_signed && track.axes[index]).then_some(value);
+    DeltaV { x_mps: axis(0, change.x), y_mps: axis(1, change.y), resultant_mps, uncertainty_mps, is_lower_bound }
+}
+
+/// The principal direction of force: where the push came from.
+fn direction(delta_v: &DeltaV) -> Option<Direction> {
+    let (x, y) = (delta_v.x_mps?, delta_v.y_mps?);
+    if x.hypot(y) < limit::SUSPECT_DELTA_V_MPS {
+        return None;
+    }
+    let pdof_deg = y.atan2(-x).to_degrees();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 11 after the remainder")]
+    let hour = (pdof_deg / 30.0).round().rem_euclid(12.0) as u8;
+    Some(Direction { pdof_deg, clock: if hour == 0 { 12 } else { hour } })
+}
+
+fn side(direction: Direction) -> Side {
+    match direction.pdof_deg {
+        pdof if pdof.abs() <= 45.0 => Side::Front,
+        pdof if pdof.abs() >= 135.0 => Side::Rear,
+        pdof if pdof > 0.0 => Side::Right,
+        _ => Side::Left,
+    }
+}

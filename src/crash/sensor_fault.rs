@@ -1,0 +1,34 @@
+//! Faults of sensors, told apart from crashes.
+
+use crate::time::MonoTime;
+
+use super::sensor::SensorIx;
+
+/// What is wrong with an axis of a sensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultKind {
+    /// The same value for longer than a live sensor can repeat itself, or at the end of its range for longer than any
+    /// crash lasts.
+    Stuck,
+    /// Its mean is off by more than driving and slopes explain.
+    ZeroShift,
+    /// It swings to and fro faster and wider than the car's structure can.
+    Resonance,
+    /// It gives no value, or nothing but zero, while others of the same sensor live.
+    DeadAxis,
+    /// What was wrong is over.
+    Recovered,
+}
+
+/// A fault, or its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SensorFault {
+    /// Which sensor.
+    pub sensor: SensorIx,
+    /// 0, 1, 2 for x, y, z.
+    pub axis: u8,
+    /// What.
+    pub kind: FaultKind,
+    /// When it was noticed.
+    pub at: MonoTime,
+}

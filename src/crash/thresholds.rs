@@ -1,0 +1,165 @@
+//! Every threshold of the crash classifier, each with its unit and its source.
+//!
+//! "563" is 49 CFR part 563 (event data recorders), "R160" UN Regulation 160. "Recorded" means the public recordings
+//! that the tests run (57 km/h full frontal and 113 km/h closing car-to-car crashes of NHTSA, drives on rough roads).
+//! "Physics" means that a bound follows from what tires, springs or sensors can do. "Evaluation" means chosen with
+//! `telltaled evaluate-crash`, on seeds other than the one that is reported.
+
+use std::time::Duration;
+
+/// 8 km/h, the change of velocity within 150 ms that makes an event (563.9(a), R160 1.4), in m/s.
+pub const EVENT_DELTA_V_MPS: f32 = 8.0 / 3.6;
+
+/// The window of that change (563.9).
+pub const EVENT_WINDOW: Duration = Duration::from_millis(150);
+
+/// An event is over when it adds no more than 0.8 km/h within 20 ms (563.5, "end of event time"): a mean of 11 m/s².
+pub const END_ACCELERATION_MPS2: f32 = 0.8 / 3.6 / 0.020;
+
+/// The window of that end (563.5).
+pub const END_WINDOW: Duration = Duration::from_millis(20);
+
+/// ΔV is recorded for at most so long (563.7, table I: 250 ms, its maximum to 300 ms).
+pub const GRADE_AFTER: Duration = Duration::from_millis(300);
+
+/// Another impact begins when so long nothing was above the end threshold (563 counts pulses as one event up to 5 s).
+pub const IMPACT_GAP: Duration = Duration::from_millis(500);
+
+/// An event ends so long after its last impact (563.5: the events of one crash lie within 5 s).
+pub const CLOSE_AFTER: Duration = Duration::from_secs(5);
+
+/// Standard gravity in m/s² (CGPM 1901).
+pub const GRAVITY_MPS2: f32 = 9.806_65;
+
+/// Corner of the low-pass for peaks: channel frequency class 60 has −3 dB at 100 Hz (SAE J211-1, table 1).
+pub const CFC60_CORNER_HZ: f32 = 100.0;
+
+/// Of two equal poles in a row, each lies higher than the corner of both by this factor: 1/√(√2 − 1).
+pub const TWO_POLE_FACTOR: f32 = 1.553_774;
+
+/// The horizontal acceleration that tires do not reach, in m/s²: dry asphalt gives 1.1 g at the utmost, hard drives on
+/// public roads reached 15.5 for one sample (recorded); rough roads under braking stay below 15 for 36 ms (recorded).
+pub const TIRE_LIMIT_MPS2: f32 = 15.0;
+
+/// What tires can explain at most over a time, in m/s²: 1.15 g, the best that road tires do on dry asphalt (physics).
+pub const TIRE_SUSTAINED_MPS2: f32 = 11.3;
+
+/// A pulse begins when the horizontal acceleration leaves its baseline by so much, in m/s²: harsh braking and steering
+/// build up over 0.2 s and more, which the baseline follows in part (recorded: 5 at most).
+pub const ONSET_MPS2: f32 = 8.0;
+
+/// Time constant of the baseline: slower than any pulse, faster than a bend or a braking (physics).
+pub const BASELINE_TAU: Duration = Duration::from_millis(500);
+
+/// The baseline follows a deviation of at most so much, in m/s², so that a pulse of 150 ms moves it by less than 1.5.
+pub const BASELINE_SLEW_MPS2: f32 = 5.0;
+
+/// A sensor that sees at least so far follows the pulse of a crash of 8 to 15 km/h without clipping, in m/s²: its peaks
+/// are 4 to 10 g (recorded: full frontal crashes exceed 40 g; filtered).
+pub const FULL_RANGE_MPS2: f32 = 120.0;
+
+/// A reading above this share of the range is clipped: scaling and offset of the converter cost up to 2 %.
+pub const CLIPPED_SHARE: f32 = 0.98;
+
+/// The change of velocity of one pulse that confirms a crash, in m/s (evaluation): a little below the event of 563,
+/// counted without what braking adds.
+pub const CONFIRM_DELTA_V_MPS: f32 = 7.0 / 3.6;
+
+/// A suspicion from a full-range sensor: change of velocity of one pulse in m/s (evaluation).
+pub const SUSPECT_DELTA_V_MPS: f32 = 0.5;
+
+/// A suspicion from a clipped sensor: time above [`TIRE_LIMIT_MPS2`]; two frames at 83 Hz.
+pub const SUSPECT_DWELL: Duration = Duration::from_millis(11);
+
+/// Time above [`TIRE_LIMIT_MPS2`] that confirms: four frames at 83 Hz. Four recorded crashes fire within 36 to 55 ms,
+/// braking and recorded drives never reach it.
+pub const CONFIRM_DWELL: Duration = Duration::from_millis(35);
+
+/// Time above [`TIRE_LIMIT_MPS2`] may be interrupted so long by folding peaks (recorded).
+pub const DWELL_DIP: Duration = Duration::from_millis(13);
+
+/// A pulse pushes into one direction: |∫a dt| / ∫|a| dt. Healthy sensors: 0.70 to 0.99 in crashes, a loose or resonant
+/// one: 0.09 to 0.40 (recorded).
+pub const COHERENT_SHARE: f32 = 0.55;
+
+/// A kerb or a hole lifts as much as it pushes: the wheel's center lies at most 45° above the edge that it hits
+/// (physics). Crashes: vertical change of velocity below 0.15 of the horizontal one (recorded).
+pub const VERTICAL_SHARE: f32 = 0.45;
+
+/// With speed measured, a clipped pulse needs so much loss or gain of speed beyond what tires explain, in m/s
+/// (kerbs cost less than 3 km/h).
+pub const SPEED_PROOF_MPS: f32 = 1.25;
+
+/// A smaller pulse becomes a crash when the speed that was lost, beyond what tires explain, proves it, in m/s.
+pub const SLOW_PROOF_MPS: f32 = 1.7;
+
+/// How long speed is awaited as a proof: GNSS comes at 1 to 10 Hz and lags by up to 0.5 s.
+pub const SPEED_WINDOW: Duration = Duration::from_secs(1);
+
+/// A suspicion that nothing confirmed is taken back after so long.
+pub const DISMISS_AFTER: Duration = Duration::from_millis(1_200);
+
+/// A speed older than this proves nothing: the slowest wheel speed on known buses comes every 100 ms.
+pub const SPEED_FRESH: Duration = Duration::from_millis(300);
+
+/// A bus that falls silent so soon before or after contact speaks for a crash.
+pub const SILENCE_NEAR: Duration = Duration::from_millis(500);
+
+/// Samples further apart than so many intervals are not joined by integration.
+pub const MAX_GAP_INTERVALS: f32 = 3.5;
+
+/// Samples of one frame share a time: they are spread by their interval, up to so far ahead.
+pub const MAX_LEAD: Duration = Duration::from_millis(40);
+
+/// A restraint that is reported within so long of the start may have fired in an earlier life of this process.
+pub const RESTRAINT_SETTLE: Duration = Duration::from_secs(5);
+
+/// Corrections are looked for so often while an event is open.
+pub const REVIEW_EVERY: Duration = Duration::from_millis(100);
+
+/// ΔV changes by less than this share, and it is not said again.
+pub const MATERIAL_SHARE: f32 = 0.10;
+
+/// ΔV changes by less than this, and it is not said again, in m/s.
+pub const MATERIAL_DELTA_V_MPS: f32 = 0.5;
+
+/// Corrections of one event; later ones wait for the last word.
+pub const MAX_CORRECTIONS: u8 = 12;
+
+/// Standard uncertainty of a sensor's scale (data sheets of airbag accelerometers: 5 % at three sigma over life), as a
+/// share, with what mounting and structure add.
+pub const SCALE_UNCERTAINTY: f32 = 0.04;
+
+/// Standard uncertainty of a calibrated offset in m/s².
+pub const OFFSET_UNCERTAINTY_MPS2: f32 = 0.5;
+
+/// Standard uncertainty of a change of speed from the wheels while they may lock or spin, in m/s.
+pub const WHEEL_UNCERTAINTY_MPS: f32 = 1.0;
+
+/// The car has rolled over when it has turned so far: beyond 50 to 60° no car comes back (static stability factor of
+/// 1.0 to 1.5, physics).
+pub const ROLLOVER_DEG: f32 = 60.0;
+
+/// Rates below this are a car on a road, in °/s (recorded: 15 at most on rough roads).
+pub const ROLL_CALM_DPS: f32 = 15.0;
+
+/// The roll angle is taken as nought again after so long a calm.
+pub const ROLL_CALM_AFTER: Duration = Duration::from_secs(1);
+
+/// Rates further apart than this are not integrated.
+pub const ROLL_MAX_GAP: Duration = Duration::from_millis(200);
+
+/// Time constant of gravity before an event: slower than bends and braking.
+pub const GRAVITY_SLOW_TAU: Duration = Duration::from_secs(4);
+
+/// Time constant of gravity at rest after an event.
+pub const GRAVITY_QUICK_TAU: Duration = Duration::from_millis(300);
+
+/// A car whose acceleration swings by no more than this lies still, in m/s².
+pub const REST_SWING_MPS2: f32 = 1.5;
+
+/// It must lie still for so long.
+pub const REST_AFTER: Duration = Duration::from_millis(700);
+
+/// What is measured is gravity when it is as long as that, within so much, in m/s².
+pub const GRAVITY_TOLERANCE_MPS2: f32 = 2.0;
