@@ -21,10 +21,11 @@ use telltale::time::{Clock, KernelBoot, MonoTime, Stamp};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::chaos_proxy::{ChaosProxy, Fault};
+use crate::chaos_proxy::ChaosProxy;
 use crate::client::{Client, KEEP_ALIVE, PATIENCE, seed};
 use crate::mosquitto::{Mosquitto, Pki};
 use crate::subscriber::{Message, Subscriber};
+use crate::weather::Weather;
 
 /// The link policy's clock runs faster than ours: its back-off of up to 30 s is for fleets, not for tests.
 const LINK_SPEED: u32 = 20;
@@ -36,6 +37,9 @@ const BACKLOG_MAX: u64 = 3_000;
 const BURST: u64 = 20;
 const BURST_EVERY: Duration = Duration::from_millis(5);
 
+/// Some faults end before the keep-alive notices them, some do not.
+const FAULT_MAX: Duration = Duration::from_secs(3);
+
 const BOOT_RANDOM: u32 = 0x5eed;
 
 #[tokio::test]
@@ -46,26 +50,27 @@ async fn every_event_arrives_in_order_though_the_link_fails_at_random() {
     let subscriber = Subscriber::start(broker.port, "cloud").await;
     let proxy = ChaosProxy::start(broker.tls_port).await;
     let directory = tempfile::tempdir().expect("a directory");
-    let mut weather = Weather::new(Rng::new(seed()), proxy, broker, cuts, events);
+    let weather = Weather::new(Rng::new(seed()), proxy, broker);
     let mut car = Car::start(Client::start(weather.proxy.port, tls(&pki)), directory.path());
+    let mut forecast = Forecast::new(weather, cuts, events);
     let began = Instant::now();
 
     let mut burst = tokio::time::interval(BURST_EVERY);
     let mut made = 0;
-    while made < events || weather.strikes < cuts || !car.is_idle() {
+    while made < events || forecast.is_stormy() || !car.is_idle() {
         let deadline = car.poll_timeout();
         tokio::select! {
             event = car.client.next() => car.on_link(&event),
             event = car.store_events.recv() => car.on_store(&event.expect("a running store")),
             () = sleep_until(deadline) => car.on_timeout(),
-            _ = burst.tick(), if made < events || weather.strikes < cuts => {
+            _ = burst.tick(), if made < events || forecast.is_stormy() => {
                 for _ in 0..BURST.min(BACKLOG_MAX.saturating_sub(car.on_their_way())) {
                     car.make(made);
                     made += 1;
                 }
             }
         }
-        weather.change(&car);
+        forecast.change(&car);
         car.drain();
         assert!(began.elapsed() < PATIENCE * u32::try_from(cuts + 10).expect("small"), "{:?}", car.outbox.stat());
     }
@@ -79,9 +84,9 @@ async fn every_event_arrives_in_order_though_the_link_fails_at_random() {
          subscriber",
         records,
         made_by_lane[&Lane::Event],
-        weather.strikes,
+        forecast.weather.strikes,
         began.elapsed(),
-        weather.struck,
+        forecast.weather.struck,
         car.link.stat().sessions,
         car.published,
         messages.len(),
@@ -307,72 +312,38 @@ impl Car {
     }
 }
 
-/// What happens to the link, by chance.
-struct Weather {
-    random: Rng,
-    proxy: ChaosProxy,
-    broker: Mosquitto,
-    strikes: u64,
+/// When the next fault comes.
+struct Forecast {
+    weather: Weather,
     strikes_wanted: u64,
-    /// How often each fault struck.
-    struck: BTreeMap<&'static str, u64>,
-    /// The next fault comes after so many acknowledgements in all.
+    /// It comes after so many acknowledgements in all.
     next_at: u64,
     /// Acknowledgements between faults, at most.
     calm_max: u64,
-    /// While a fault lasts: its end.
-    ends: Option<Instant>,
 }
 
-impl Weather {
-    fn new(random: Rng, proxy: ChaosProxy, broker: Mosquitto, strikes_wanted: u64, events: u64) -> Self {
+impl Forecast {
+    fn new(weather: Weather, strikes_wanted: u64, events: u64) -> Self {
         // Twice the mean.
         let calm_max = 2 * events / (strikes_wanted + 1);
-        let struck = BTreeMap::new();
-        Self { random, proxy, broker, strikes: 0, strikes_wanted, struck, next_at: calm_max, calm_max, ends: None }
+        Self { weather, strikes_wanted, next_at: calm_max, calm_max }
+    }
+
+    fn is_stormy(&self) -> bool {
+        self.weather.strikes < self.strikes_wanted
     }
 
     /// To be called often. A fault strikes while much is in flight, which is when it can do most harm.
     fn change(&mut self, car: &Car) {
-        match self.ends {
-            Some(ends) if ends <= Instant::now() => {
-                self.ends = None;
-                self.broker.resume();
-                self.proxy.heal();
-                self.next_at = car.acknowledgements + self.random.below(self.calm_max);
-            }
-            None if self.strikes < self.strikes_wanted
-                && car.outbox.in_flight() >= WINDOW / 2
-                && car.acknowledgements >= self.next_at =>
-            {
-                self.strike();
-            }
-            _ => {}
+        if self.weather.clear_up() {
+            self.next_at = car.acknowledgements + self.weather.draw(self.calm_max);
+        } else if self.weather.is_fair()
+            && self.is_stormy()
+            && car.outbox.in_flight() >= WINDOW / 2
+            && car.acknowledgements >= self.next_at
+        {
+            self.weather.strike(FAULT_MAX);
         }
-    }
-
-    fn strike(&mut self) {
-        self.strikes += 1;
-        // Some end before the keep-alive notices them, some do not.
-        let mut lasts_ms = 50 + self.random.below(3_000);
-        let (name, fault) = match self.random.below(8) {
-            0 => ("cut", Some(Fault::Cut)),
-            1 | 2 => ("cut in a packet", Some(Fault::CutAfter(self.random.index(16_384)))),
-            3 => ("stall", Some(Fault::Stall)),
-            4 => ("half-open up", Some(Fault::HalfOpenUp)),
-            5 => ("half-open down", Some(Fault::HalfOpenDown)),
-            6 => ("refuse", Some(Fault::Refuse)),
-            _ => ("broker restart", None),
-        };
-        match fault {
-            None => self.broker.stop(),
-            Some(fault) => self.proxy.strike(fault),
-        }
-        if matches!(fault, Some(Fault::Cut | Fault::CutAfter(_))) {
-            lasts_ms = self.random.below(200);
-        }
-        *self.struck.entry(name).or_default() += 1;
-        self.ends = Some(Instant::now() + Duration::from_millis(lasts_ms));
     }
 }
 

@@ -16,3 +16,5 @@ mod outbox;
 mod session;
 mod subscriber;
 mod tls;
+#[path = "../support/weather.rs"]
+mod weather;

@@ -18,8 +18,8 @@ use crate::car;
 const PATIENCE: Duration = Duration::from_secs(30);
 const STEP: Duration = Duration::from_millis(20);
 
-/// A shutdown is over within this: the gateway's own limit and what the process needs beside it.
-pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(6);
+/// A shutdown is over within this, also on a busy machine: the unit's `TimeoutStopSec`.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// A deployment in a folder of its own.
 pub(crate) struct Deployment {
@@ -34,9 +34,14 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// A car whose interface is not there.
     pub(crate) fn new(broker_port: u16) -> Self {
+        Self::of(broker_port, &car::dbc(), &car::profile())
+    }
+
+    /// The same for another car, which has a bus `pt`.
+    pub(crate) fn of(broker_port: u16, dbc: &str, profile: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("car.dbc"), car::dbc()).expect("a file");
-        fs::write(folder.path().join("profile.toml"), car::profile()).expect("a file");
+        fs::write(folder.path().join("car.dbc"), dbc).expect("a file");
+        fs::write(folder.path().join("profile.toml"), profile).expect("a file");
         let store = folder.path().join("store");
         Self { folder, broker_port, interface: "nocan0".to_owned(), store, more: String::new() }
     }
@@ -89,7 +94,7 @@ impl Deployment {
     }
 
     pub(crate) fn metrics_page(&self) -> String {
-        let mut stream = UnixStream::connect(self.socket()).expect("the page listens");
+        let mut stream = wait(|| UnixStream::connect(self.socket()).ok()).expect("the page listens");
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: car\r\n\r\n").expect("the page reads");
         let mut page = String::new();
         stream.read_to_string(&mut page).expect("the page answers");

@@ -38,6 +38,15 @@ impl Subscriber {
 
     /// The same for another consumer.
     pub(crate) fn start_as(port: u16, client_id: &str) -> Self {
+        Self::subscribe(port, client_id, "telltale/v1/#")
+    }
+
+    /// The same for a part of it.
+    pub(crate) fn start_on(port: u16, filter: &'static str) -> Self {
+        Self::subscribe(port, "cloud", filter)
+    }
+
+    fn subscribe(port: u16, client_id: &str, filter: &'static str) -> Self {
         let mut options = MqttOptions::new(client_id, "127.0.0.1", port);
         options.set_clean_session(false).set_keep_alive(Duration::from_secs(5)).set_max_packet_size(1 << 20, 1 << 20);
         let (client, mut connection) = Client::new(options, 10);
@@ -49,7 +58,7 @@ impl Subscriber {
             for outcome in connection.iter() {
                 match outcome {
                     Ok(Event::Incoming(Packet::ConnAck(connack))) if !connack.session_present => {
-                        client.try_subscribe("telltale/v1/#", QoS::AtLeastOnce).expect("room for a request");
+                        client.try_subscribe(filter, QoS::AtLeastOnce).expect("room for a request");
                     }
                     // Nobody waits for the second one.
                     Ok(Event::Incoming(Packet::SubAck(_))) => drop(subscribed.send(())),
@@ -68,6 +77,11 @@ impl Subscriber {
         });
         is_subscribed.recv_timeout(PATIENCE).expect("a subscription in time");
         Self { messages, is_over }
+    }
+
+    /// Messages so far, repeats included.
+    pub(crate) fn count(&self) -> usize {
+        self.messages.lock().expect("unpoisoned").len()
     }
 
     pub(crate) fn all(&self) -> Vec<Message> {
