@@ -23,8 +23,11 @@ use telltale::time::MonoTime;
 /// The time of all tests of this file on the bench.
 const BENCH_LIMIT_S: u32 = 300;
 
-/// For what should come soon.
-const SOON: Duration = Duration::from_secs(5);
+/// For what must come, on a machine that does other things too.
+const SOON: Duration = Duration::from_secs(30);
+
+/// No frame in this time: none is left.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// The interface, for one test at a time.
 struct Bus {
@@ -124,7 +127,7 @@ async fn receive(port: &mut CanPort, count: usize) -> Vec<(MonoTime, Frame)> {
         let batch = tokio::time::timeout(SOON, port.next_batch(&mut frames)).await;
         assert_eq!(batch.unwrap_or_else(|_| panic!("{} of {count} frames", frames.len())), None);
     }
-    let more = tokio::time::timeout(Duration::from_millis(100), port.next_batch(&mut frames)).await;
+    let more = tokio::time::timeout(QUIET, port.next_batch(&mut frames)).await;
     assert!(more.is_err(), "more than {count}: {frames:?}");
     frames
 }
@@ -241,7 +244,9 @@ async fn flood(bus: &Bus, sent: u64, receive_buffer: usize, pause_ms: u64) -> (u
     let (mut received, mut dropped, mut next) = (0, 0, 0);
     let mut in_order = true;
     let mut frames = Vec::new();
-    while let Ok(event) = tokio::time::timeout(Duration::from_secs(1), port.next_batch(&mut frames)).await {
+    loop {
+        let limit = if received + dropped < sent { SOON } else { QUIET };
+        let Ok(event) = tokio::time::timeout(limit, port.next_batch(&mut frames)).await else { break };
         for (_, frame) in frames.drain(..) {
             let number = u64::from_le_bytes(frame.payload().try_into().unwrap());
             in_order &= number >= next;

@@ -15,7 +15,7 @@ use crate::outbox::{Outbox, assert_complete_and_in_order};
 use crate::subscriber::Subscriber;
 
 /// What a busy machine may add to a time limit.
-const SLACK: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn nothing_is_lost_or_reordered_across_a_hundred_cuts_mostly_in_the_middle_of_packets() {
