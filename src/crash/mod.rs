@@ -7,6 +7,7 @@
 pub mod calibration;
 pub mod chain;
 pub mod classifier;
+pub mod msd;
 pub mod observation;
 mod ring;
 pub mod sensor;
