@@ -6,6 +6,7 @@ pub mod decode;
 mod demo;
 mod exit;
 pub mod logging;
+mod msd;
 mod outbox;
 mod output;
 pub mod replay;
@@ -90,6 +91,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Minimum set of data of eCall (EN 15722): JSON to UPER in hex, and back.
+    Msd {
+        /// Which way.
+        #[command(subcommand)]
+        which: MsdCommand,
+    },
     /// What is stored and waits to be sent. Reads the store of a daemon that does not run.
     Outbox {
         /// What to know.
@@ -98,6 +105,21 @@ pub enum Command {
     },
     /// Version, build and what this build contains.
     Version,
+}
+
+/// Which way to translate a minimum set of data.
+#[derive(Debug, Subcommand)]
+pub enum MsdCommand {
+    /// JSON to hex: one line per message, as `decode` reads it.
+    Encode {
+        /// File with messages in the JSON form; standard input when absent or `-`.
+        file: Option<PathBuf>,
+    },
+    /// Hex to JSON: one line per message, as `encode` reads it.
+    Decode {
+        /// A message in hex; `-` for standard input, one message a line.
+        hex: String,
+    },
 }
 
 /// What to know of the store.
@@ -136,6 +158,7 @@ impl Command {
                 replay::replay(&config, &can, gnss.as_deref(), owner.as_deref())
             }
             Self::Watch { config, json } => watch::watch(&config, json),
+            Self::Msd { which } => msd::msd(&which),
             Self::Outbox { what } => outbox::outbox(&what),
             Self::Version => version::version(),
         }
