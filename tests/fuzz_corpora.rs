@@ -12,6 +12,8 @@ mod config_files;
 mod gateway_inputs;
 #[path = "common/gnss_stream.rs"]
 mod gnss_stream;
+#[path = "common/msd_fuzz.rs"]
+mod msd_fuzz;
 #[path = "common/tiny_profile.rs"]
 mod tiny_profile;
 
@@ -35,6 +37,13 @@ fn deployment() {
 #[test]
 fn gateway() {
     replay("gateway", gateway_inputs::check);
+}
+
+#[test]
+fn msd() {
+    let mut found = 0;
+    replay("msd", |data| found += msd_fuzz::check(data));
+    assert!(found >= 6, "the fuzzer must begin behind the parsers: {found} messages found");
 }
 
 #[test]
