@@ -91,6 +91,8 @@ pub enum StoreError {
 pub struct Claim {
     dir: PathBuf,
     control: Control,
+    /// What of [`Self::control`] is in the file.
+    kept: Option<Control>,
     _lock: Flock<File>,
 }
 
@@ -99,6 +101,15 @@ impl Claim {
     #[must_use]
     pub const fn boot_counter(&self) -> u32 {
         self.control.boots
+    }
+
+    /// Makes the control file say what we know; where it says that already, two writes to the flash are saved.
+    fn keep(&mut self) -> io::Result<()> {
+        if self.kept != Some(self.control) {
+            self.control.write(&self.dir)?;
+            self.kept = Some(self.control);
+        }
+        Ok(())
     }
 }
 
@@ -119,10 +130,11 @@ pub fn claim_boot(dir: &Path) -> Result<Claim, StoreError> {
         None => recover_control(dir).map_err(fail("list the store directory"))?,
     };
     control.boots = control.boots.saturating_add(1);
-    if let Err(error) = control.write(dir) {
+    let mut claim = Claim { dir: dir.to_path_buf(), control, kept: None, _lock: lock };
+    if let Err(error) = claim.keep() {
         tracing::warn!(dir = %dir.display(), %error, "cannot count this start in the store; it stays closed until I can");
     }
-    Ok(Claim { dir: dir.to_path_buf(), control, _lock: lock })
+    Ok(claim)
 }
 
 /// Without a control file the counter is found in the records, so that no key is used twice.

@@ -176,7 +176,7 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
 
     fn open(&mut self) -> Result<(), Fault> {
         // First of all, the count of this start: no record may be stored under a count that could come again.
-        self.claim.control.write(&self.claim.dir)?;
+        self.claim.keep()?;
         self.check_room()?;
         let (mut engine, survey, quarantined) = match self.open_generation() {
             Ok((engine, survey)) => (engine, survey, None),
@@ -193,7 +193,7 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
             engine = self.rebuild(engine);
         }
         self.claim.control.mark = mark;
-        self.claim.control.write(&self.claim.dir)?;
+        self.claim.keep()?;
         self.remove_other_generations()?;
         self.counters.disk_bytes.store(engine.disk_bytes()?, Ordering::Relaxed);
         if let Some(incident) = &inventory.incident {
@@ -231,8 +231,7 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
         fs::rename(data_dir(&self.claim.dir, control.generation), &aside)?;
         control.generation += 1;
         control.mark = 0;
-        control.write(&self.claim.dir)?;
-        Ok(())
+        Ok(self.claim.keep()?)
     }
 
     /// Writes the store anew to give room back; goes on with the old one when that does not work.
@@ -288,7 +287,7 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
         let outcome = caught(|| {
             engine.commit()?;
             self.claim.control.mark = *mark;
-            self.claim.control.write(&self.claim.dir)?;
+            self.claim.keep()?;
             Ok(())
         });
         if let Err(fault) = outcome {
