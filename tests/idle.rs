@@ -7,6 +7,7 @@ mod small_profile;
 use std::time::Duration;
 
 use telltale::can::BusId;
+use telltale::config::Emergency;
 use telltale::delivery::{BootId, Limits, VehicleId};
 use telltale::gateway::{
     BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, PortEvent, Setup, StoreEvent, StoreInventory,
@@ -35,6 +36,7 @@ fn calls(surroundings: &Surroundings) -> u32 {
         seed: 1,
         limits: Limits::default(),
         keep_alive: Duration::from_secs(60),
+        emergency: Emergency::default(),
     };
     let mut gateway = Gateway::new(START, setup).expect("a gateway");
     let mut now = START;

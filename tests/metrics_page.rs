@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use telltale::can::{BusId, CanId, Frame, FrameKind};
+use telltale::config::Emergency;
 use telltale::delivery::{BootId, Limits, VehicleId};
 use telltale::gateway::{Gateway, Input, Setup};
 use telltale::metrics::Exposition;
@@ -24,6 +25,7 @@ fn gateway() -> Gateway {
         seed: 1,
         limits: Limits::default(),
         keep_alive: Duration::from_secs(60),
+        emergency: Emergency::default(),
     };
     Gateway::new(MonoTime::ZERO, setup).expect("a gateway")
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use telltale::can::{BusId, Frame};
-use telltale::config::Profile;
+use telltale::config::{Emergency, Profile};
 use telltale::delivery::{BootId, Limits, VehicleId};
 use telltale::gateway::{
     BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, PortEvent, Setup, StoreEvent, StoreInventory, StoreRequest,
@@ -54,6 +54,7 @@ impl<S: FnMut(StoreTicket, StoreRequest) -> StoreEvent> Lab<S> {
             seed: 0,
             limits: Limits::default(),
             keep_alive: Duration::from_secs(60),
+            emergency: Emergency::default(),
         };
         let gateway = Gateway::new(START, setup).expect("the profile makes a table");
         let mut lab = Self { gateway, store, now: START, next_clock: START, is_online, publications: 0 };

@@ -144,6 +144,7 @@ impl<W: Write> Lab<W> {
             seed: 0,
             limits: Limits::default(),
             keep_alive: deployment.broker.keep_alive,
+            emergency: deployment.emergency,
         };
         let gateway = Gateway::new(START, setup).map_err(|error| Failure::new(Code::Config, error))?;
         let interfaces = deployment.buses.into_iter().map(|bus| bus.interface).collect();

@@ -1,6 +1,6 @@
 //! The deployment file: which vehicle this is, what it is connected to, and where its messages go.
 //!
-//! `systemd/telltaled.toml` is a commented example with every key. Secrets never stand in it: keys and passwords are
+//! `systemd/telltale.toml` is a commented example with every key. Secrets never stand in it: keys and passwords are
 //! files, or systemd credentials by name (`credential:NAME`).
 
 use core::net::{IpAddr, SocketAddr};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Document, Lined, Section};
+use super::emergency::{self, Emergency};
 use super::problem::{Problem, Problems, did_you_mean};
 use super::profile::Profile;
 use super::profile_file::{MAX_BUSES, spelled};
@@ -40,6 +41,8 @@ pub struct Deployment {
     pub broker: Broker,
     /// Where records are kept.
     pub store: StoreSettings,
+    /// What happens after a crash.
+    pub emergency: Emergency,
     /// Where metrics are served, if anywhere.
     pub metrics: Option<Listen>,
     /// What is logged, in the syntax of tracing's `EnvFilter`. May be changed while running (SIGHUP).
@@ -189,6 +192,7 @@ fn read(document: &Document<'_>) -> Parsed {
     let gnss = root.section("gnss").and_then(gnss);
     let broker = needed_section(&root, "broker", |section| broker(section, vehicle_id.as_deref().unwrap_or("")));
     let store = root.section("store").map_or_else(|| Some(StoreSettings::default()), store);
+    let emergency = emergency::read(&root);
     let metrics = root.section("metrics").and_then(metrics);
     let log_filter = root.section("log").map_or_else(|| Some(DEFAULT_FILTER.to_owned()), log);
     root.finish();
@@ -200,6 +204,7 @@ fn read(document: &Document<'_>) -> Parsed {
             gnss,
             broker: broker?,
             store: store?,
+            emergency: emergency?,
             metrics,
             log_filter: log_filter?,
         })

@@ -11,6 +11,7 @@ mod build;
 mod deployment;
 mod describe;
 mod document;
+mod emergency;
 mod inertial_file;
 mod problem;
 mod profile;
@@ -25,6 +26,7 @@ pub use deployment::{
     StoreSettings, Tls,
 };
 pub use describe::describe;
+pub use emergency::{AssistanceSettings, Emergency};
 pub use problem::{MAX_PROBLEMS, Problem, Problems};
 pub use profile::{
     Bus, CanSource, InertialSensor, MAX_PROFILE_BYTES, MessageRule, Profile, Propulsion, STALE_AFTER, Source,

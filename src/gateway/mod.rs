@@ -27,7 +27,7 @@ use serde_json::{Map, Value as Json, json};
 use tracing::{debug, info, warn};
 
 use crate::can::{BusId, Frame, FrameKind};
-use crate::config::Profile;
+use crate::config::{Emergency, Profile};
 use crate::crash::Verdict;
 use crate::delivery::{BootId, Draft, Limits, OutboxStat, VehicleId};
 use crate::services::{self, Answer, Event, OwnerInput, View};
@@ -87,6 +87,8 @@ pub struct Setup {
     pub limits: Limits,
     /// MQTT keep-alive, for the watchdog of a silent link.
     pub keep_alive: Duration,
+    /// What happens after a crash.
+    pub emergency: Emergency,
 }
 
 /// The whole of Telltale but for its I/O.
@@ -129,14 +131,14 @@ enum Stage {
 impl Gateway {
     /// A gateway for that car, begun at `now`.
     pub fn new(now: MonoTime, setup: Setup) -> Result<Self, TableError> {
-        let Setup { vehicle, profile, boot, kernel, seed, limits, keep_alive } = setup;
+        let Setup { vehicle, profile, boot, kernel, seed, limits, keep_alive, emergency } = setup;
         let identity = json!({
             "name": profile.name,
             "version": profile.version,
             "hash": format!("{:08x}", profile.hash),
         });
         let signals = profile.table()?;
-        let crew = Crew::new(&signals, services::all(&signals, &profile.vehicle));
+        let crew = Crew::new(&signals, services::all(&signals, &profile.vehicle, &emergency));
         let groups = all_groups(profile.groups.clone(), &crew.groups());
         Ok(Self {
             now,

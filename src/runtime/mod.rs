@@ -80,6 +80,7 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
         seed: u64::from(random()?),
         limits: Limits { store_bytes: record_bytes(plan.config.deployment.store.limit_mib), ..Limits::default() },
         keep_alive: plan.config.deployment.broker.keep_alive,
+        emergency: plan.config.deployment.emergency.clone(),
     };
     let gateway = Gateway::new(clock.now(), setup).map_err(Failure::setting)?;
 

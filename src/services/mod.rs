@@ -12,6 +12,7 @@
 //! one, `quality` is `good`, `stale` or `invalid`, `time` is null while the wall time is not known. Durations in the
 //! data of events are in seconds; null says that the clock was not known at one of the ends.
 
+pub mod assistance;
 pub mod body;
 mod debounce;
 mod doc;
@@ -30,12 +31,13 @@ pub mod traction_battery;
 
 use serde_json::Value as Json;
 
-use crate::config::VehicleFacts;
+use crate::config::{Emergency, VehicleFacts};
 use crate::crash::Verdict;
 use crate::delivery::{BootId, Lane};
 use crate::signals::{At, SignalId, Signals};
 use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
 
+pub use assistance::Assistance;
 pub use body::Body;
 pub use drive::{DriveState, Motion, Phase};
 pub use fuel::Fuel;
@@ -188,10 +190,11 @@ pub struct Services {
     pub others: Vec<Box<dyn Service>>,
 }
 
-/// Builds each service whose signals the profile has.
+/// Builds each service whose signals the profile has, and those that need none.
 #[must_use]
-pub fn all(signals: &Signals, facts: &VehicleFacts) -> Services {
-    let boxed: [Option<Box<dyn Service>>; 5] = [
+pub fn all(signals: &Signals, facts: &VehicleFacts, emergency: &Emergency) -> Services {
+    let boxed: [Option<Box<dyn Service>>; 6] = [
+        Some(Box::new(Assistance::new(emergency.assistance))),
         Body::new(signals).map(|service| Box::new(service) as _),
         Fuel::new(signals, facts.tank_capacity_l).map(|service| Box::new(service) as _),
         Odometer::new(signals).map(|service| Box::new(service) as _),

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use crate::crash::Verdict;
 use crate::delivery::BootId;
 use crate::signals::{At, Cause, Datatype, SignalDef, SignalId, Signals, Value};
 use crate::time::{Clock, KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
 
-use super::{Cx, DriveState, Event, Ignition, Output, Service, Settings, View};
+use super::{Answer, Cx, DriveState, Event, Ignition, Output, Place, Service, Settings, View};
 
 /// The labels of `Vehicle.LowVoltageSystemState` in VSS 6.0.
 pub(super) const SUPPLY: &[&str] = &["UNDEFINED", "LOCK", "OFF", "ACC", "ON", "START"];
@@ -58,19 +59,34 @@ pub(super) fn view_parts<'a>(now_ms: u64, boot: KernelBoot, signals: &'a Signals
     View { now: MonoTime::from_millis(now_ms), boot, signals, clock }
 }
 
-/// The run that the tests are in.
-pub(super) const BOOT: BootId = BootId { counter: 1, random: 0 };
+/// What services see beside the signals.
+#[derive(Debug, Clone)]
+pub(super) struct Beside {
+    pub(super) run: BootId,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) settings: Settings,
+    pub(super) answer: Option<Answer>,
+    pub(super) place: Option<Place>,
+}
 
-/// A call in which nothing happened beside the signals.
+impl Default for Beside {
+    fn default() -> Self {
+        let run = BootId { counter: 1, random: 0 };
+        Self { run, verdict: None, settings: Settings::FIRST, answer: None, place: None }
+    }
+}
+
 pub(super) fn cx<'a>(
     now: MonoTime,
     signals: &'a Signals,
     drive: DriveState,
     clock: &'a Clock,
+    beside: &'a Beside,
     out: &'a mut Output,
 ) -> Cx<'a> {
-    let settings = Settings::FIRST;
-    Cx { now, signals, drive, clock, boot: BOOT, verdict: None, settings, answer: None, place: None, out }
+    let Beside { run: boot, verdict, settings, answer, place } = beside;
+    let (verdict, answer) = (verdict.as_ref(), answer.as_ref());
+    Cx { now, signals, drive, clock, boot: *boot, verdict, settings: *settings, answer, place: *place, out }
 }
 
 /// A signal for a test: number, switch or label, with its unit.
@@ -113,6 +129,7 @@ pub(super) struct Car<S> {
     pub(super) state_changes: usize,
     /// How often the service asked to be saved.
     pub(super) saves: usize,
+    pub(super) beside: Beside,
     defs: Vec<SignalDef>,
     make: fn(&Signals) -> S,
     told: DriveState,
@@ -133,6 +150,7 @@ impl<S: Service> Car<S> {
             events: Vec::new(),
             state_changes: 0,
             saves: 0,
+            beside: Beside::default(),
             defs,
             make,
         }
@@ -175,6 +193,24 @@ impl<S: Service> Car<S> {
         self.round();
     }
 
+    /// The classifier speaks.
+    pub(super) fn judge(&mut self, verdict: Verdict) {
+        self.beside.verdict = Some(Verdict { at: self.now(), ..verdict });
+        self.round();
+    }
+
+    /// Somebody answers.
+    pub(super) fn answer(&mut self, answer: Answer) {
+        self.beside.answer = Some(answer);
+        self.round();
+    }
+
+    /// The owner settles something.
+    pub(super) fn settle(&mut self, settings: Settings) {
+        self.beside.settings = settings;
+        self.round();
+    }
+
     /// All messages stop: everything becomes stale.
     pub(super) fn silence(&mut self) {
         let ids: Vec<_> = self.signals.iter().map(|(id, _, _)| id).collect();
@@ -202,10 +238,11 @@ impl<S: Service> Car<S> {
         self.signals.take_changed(&mut Vec::new());
         let now = self.now();
         let drive = self.told;
-        let (events, _, _) = call(&mut self.ignition, now, &self.signals, drive, &self.clock);
+        let (events, _, _) = call(&mut self.ignition, now, &self.signals, drive, &self.clock, &self.beside);
         self.events.extend(events);
         self.told = self.ignition.drive();
-        let (events, changed, save) = call(&mut self.service, now, &self.signals, self.told, &self.clock);
+        let (events, changed, save) = call(&mut self.service, now, &self.signals, self.told, &self.clock, &self.beside);
+        self.beside.answer = None;
         self.events.extend(events);
         self.state_changes += usize::from(changed);
         self.saves += usize::from(save);
@@ -248,6 +285,8 @@ impl<S: Service> Car<S> {
         self.signals = signals;
         (self.now_ms, self.boot, self.clock) = (now_ms, boot, clock.unwrap_or_else(|| self.clock.clone()));
         (self.ignition, self.service) = (Ignition::new(&self.signals), (self.make)(&self.signals));
+        self.beside.run.counter += 1;
+        self.beside.verdict = None;
         let view = view_parts(now_ms, boot, &self.signals, &self.clock);
         self.ignition.restore(&ignition_saved, &view);
         self.service.restore(&saved, &view);
@@ -272,9 +311,10 @@ fn call(
     signals: &Signals,
     drive: DriveState,
     clock: &Clock,
+    beside: &Beside,
 ) -> (Vec<Event>, bool, bool) {
     let mut out = Output::default();
-    service.update(&mut cx(now, signals, drive, clock, &mut out));
+    service.update(&mut cx(now, signals, drive, clock, beside, &mut out));
     for event in &out.events {
         assert!(event.at <= now, "{} happened after now: {event:?}", event.kind);
         assert!(event.data.is_object(), "{event:?}");
@@ -283,7 +323,8 @@ fn call(
         assert!(due > now, "{} asks to be called again at once, without end", service.name());
     }
     let mut again = Output::default();
-    service.update(&mut cx(now, signals, drive, clock, &mut again));
+    let answered = Beside { answer: None, ..beside.clone() };
+    service.update(&mut cx(now, signals, drive, clock, &answered, &mut again));
     assert!(again.events.is_empty(), "{}: a call for nothing gave {:?}", service.name(), again.events);
     assert!(!again.state_changed && !again.save, "{}: a call for nothing changed something", service.name());
     (out.events, out.state_changed, out.save)

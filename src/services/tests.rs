@@ -1,7 +1,8 @@
 //! What holds for all services.
 
-use super::testkit::{Car, LAMP, Rng, SUPPLY, label, number, switch};
+use super::testkit::{Beside, Car, LAMP, Rng, SUPPLY, label, number, switch};
 use super::*;
+use crate::config::Emergency;
 use crate::signals::{Datatype, SignalDef, Value};
 
 const NUMBERS: [(&str, &[f64]); 6] = [
@@ -140,14 +141,14 @@ fn facts(tank_capacity_l: Option<f64>, battery_gross_kwh: Option<f64>) -> Vehicl
 fn names(defs: Vec<SignalDef>) -> Vec<&'static str> {
     let signals = Signals::new(defs).expect("distinct paths");
     let facts = facts(Some(43.0), Some(18.0));
-    all(&signals, &facts).others.iter().map(|service| service.name()).collect()
+    all(&signals, &facts, &Emergency::default()).others.iter().map(|service| service.name()).collect()
 }
 
 #[test]
 fn a_profile_gets_the_services_that_it_has_signals_for() {
-    assert_eq!(names(defs()), ["body", "fuel", "odometer", "telltales", "traction_battery"]);
-    assert_eq!(names(vec![number("Vehicle.Speed", "km/h")]), Vec::<&str>::new());
-    assert_eq!(names(vec![label("Vehicle.Telltale.Abs", LAMP)]), ["telltales"]);
+    assert_eq!(names(defs()), ["assistance", "body", "fuel", "odometer", "telltales", "traction_battery"]);
+    assert_eq!(names(vec![number("Vehicle.Speed", "km/h")]), ["assistance"]);
+    assert_eq!(names(vec![label("Vehicle.Telltale.Abs", LAMP)]), ["assistance", "telltales"]);
 }
 
 #[test]
@@ -157,8 +158,8 @@ fn a_value_of_another_kind_than_expected_harms_nobody() {
         def.datatype = Datatype::Int;
     }
     let mut signals = Signals::new(defs).expect("distinct paths");
-    let mut services = all(&signals, &facts(None, None));
-    let clock = Clock::default();
+    let mut services = all(&signals, &facts(None, None), &Emergency::default());
+    let (clock, beside) = (Clock::default(), Beside::default());
     let mut rng = Rng(1);
     for ms in 0..2_000 {
         let id = SignalId(u16::try_from(rng.below(signals.len() as u64)).expect("few signals"));
@@ -167,7 +168,7 @@ fn a_value_of_another_kind_than_expected_harms_nobody() {
         let now = MonoTime::from_millis(ms * 1_000);
         signals.set(id, rng.pick(&values), now);
         let mut out = Output::default();
-        let mut cx = testkit::cx(now, &signals, services.ignition.drive(), &clock, &mut out);
+        let mut cx = testkit::cx(now, &signals, services.ignition.drive(), &clock, &beside, &mut out);
         services.ignition.update(&mut cx);
         cx.drive = services.ignition.drive();
         for service in &mut services.others {

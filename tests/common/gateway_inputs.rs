@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use telltale::can::{BusId, CanId, Frame, FrameKind};
+use telltale::config::Emergency;
 use telltale::delivery::outbox::{APPEND_RECORDS_MAX, WINDOW};
 use telltale::delivery::{BootId, Lane, Limits, StoreKey, VehicleId};
 use telltale::gateway::{
@@ -107,6 +108,7 @@ impl<'a> Play<'a> {
             seed: 1,
             limits: LIMITS,
             keep_alive: Duration::from_secs(10),
+            emergency: Emergency::default(),
         };
         Self {
             script: Script(bytes),

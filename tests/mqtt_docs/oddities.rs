@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use telltale::can::{BusId, CanId, Frame, FrameKind};
-use telltale::config::Profile;
+use telltale::config::{Emergency, Profile};
 use telltale::delivery::{BootId, Limits, Privacy, StoreKey, VehicleId};
 use telltale::gateway::{
     BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, Setup, StoreEvent, StoreIncident, StoreInventory,
@@ -153,6 +153,7 @@ impl World {
             seed: 0,
             limits: Limits { store_bytes: SMALL, ..Limits::default() },
             keep_alive: Duration::from_secs(60),
+            emergency: Emergency::default(),
         };
         Self {
             gateway: Gateway::new(now, setup).expect("a small table"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use telltale::can::BusId;
+use telltale::config::Emergency;
 use telltale::delivery::{BootId, Lane, Limits, RecordId, StoreKey, VehicleId};
 use telltale::gateway::{BusEvent, Effect, Gateway, Input, LinkEvent, PortEvent, Setup, StoreRequest};
 use telltale::rng::Rng;
@@ -444,6 +445,7 @@ fn gateway(now: MonoTime, kernel: u64, boot: u32, seed: u64) -> Gateway {
         seed,
         limits: Limits::default(),
         keep_alive: Duration::from_secs(10),
+        emergency: Emergency::default(),
     };
     Gateway::new(now, setup).expect("a good profile")
 }

@@ -1,0 +1,73 @@
+//! What happens after a crash: the sections `[assistance]` and `[ecall]` of the deployment file.
+
+use std::time::Duration;
+
+use crate::crash::Severity;
+
+use super::document::Section;
+
+/// The severities by their names in the deployment file.
+const SEVERITIES: [(&str, Severity); 3] =
+    [("minor", Severity::Minor), ("moderate", Severity::Moderate), ("serious", Severity::Serious)];
+
+/// How long somebody who is asked has for an answer: at least as long as it takes to find a phone under the seat, at
+/// most as long as a call for help can wait.
+const ANSWER_S: (i64, i64) = (10, 600);
+
+/// What happens after a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Emergency {
+    /// The offer of help.
+    pub assistance: AssistanceSettings,
+}
+
+/// The offer of help after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AssistanceSettings {
+    /// Help is offered from this severity on.
+    pub threshold: Severity,
+    /// The owner has so long for an answer.
+    pub owner_answers_within: Duration,
+    /// The emergency contact has so long for an answer.
+    pub contact_answers_within: Duration,
+}
+
+impl Default for AssistanceSettings {
+    /// Injury is possible; a minute for somebody in the car, two for somebody elsewhere.
+    fn default() -> Self {
+        Self {
+            threshold: Severity::Moderate,
+            owner_answers_within: Duration::from_secs(60),
+            contact_answers_within: Duration::from_secs(120),
+        }
+    }
+}
+
+pub(super) fn read(root: &Section<'_>) -> Option<Emergency> {
+    let assistance = root.section("assistance");
+    let assistance = assistance.map_or_else(|| Some(AssistanceSettings::default()), self::assistance)?;
+    Some(Emergency { assistance })
+}
+
+fn assistance(section: Section<'_>) -> Option<AssistanceSettings> {
+    let default = AssistanceSettings::default();
+    let threshold = section.text("threshold");
+    let threshold = match threshold {
+        None => (!section.has("threshold")).then_some(default.threshold),
+        Some(entry) => {
+            let known = SEVERITIES.iter().find(|(name, _)| *name == entry.value);
+            if known.is_none() {
+                section.wrong(entry.line, "threshold must be \"minor\", \"moderate\" or \"serious\"");
+            }
+            known.map(|(_, severity)| *severity)
+        }
+    };
+    let seconds = |key: &'static str, default: Duration| {
+        let entry = section.int(key, ANSWER_S.0, ANSWER_S.1);
+        entry.and_then(|entry| u64::try_from(entry.value).ok()).map_or(default, Duration::from_secs)
+    };
+    let owner_answers_within = seconds("owner_answers_within_s", default.owner_answers_within);
+    let contact_answers_within = seconds("contact_answers_within_s", default.contact_answers_within);
+    section.finish();
+    Some(AssistanceSettings { threshold: threshold?, owner_answers_within, contact_answers_within })
+}

@@ -1,0 +1,339 @@
+//! Assistance: after a measured crash help is offered, and taken, refused, called off, or not answered.
+//!
+//! # When
+//!
+//! A crash that the classifier has confirmed is offered once its severity reaches the deployment's threshold, or when
+//! the graded verdict cannot tell the severity: who does not know asks. It needs the owner's consent, and privacy mode
+//! off. What was decided at the first word of a confirmed crash holds for it: a crash in privacy mode stays unsaid,
+//! though privacy mode be switched off a second later.
+//!
+//! The offer has the crash's id. Later verdicts update it and never make another; an offer that was made is not taken
+//! back when the crash turns out to be milder.
+//!
+//! # Who is asked
+//!
+//! The owner first; the emergency contact, with the owner's consent to that, once the owner has not answered in time.
+//! In a serious crash or a rollover both are asked at once, and the first to accept counts. The owner's refusal ends the
+//! offer, the contact's only their own part.
+//!
+//! # How it ends
+//!
+//! | end | by | then |
+//! |---|---|---|
+//! | `accepted` | owner or contact | help is requested; it can still be called off by whoever accepted, and by the owner |
+//! | `declined` | owner; or the contact after the owner's silence | nothing |
+//! | `cancelled` | owner, contact, privacy mode, consent withdrawn | nothing; a request that went out is called off |
+//! | `unanswered` | nobody who was asked answered in time | serious: help is requested unasked; else nothing |
+//!
+//! An acceptance that comes late, up to [`KEPT`] after nobody had answered, is taken: somebody came to. Answers that
+//! fit nothing (another id, an ended offer, a contact who was not asked) change nothing. Privacy mode or the withdrawal
+//! of consent ends what is open, without a position; a request that went out stays.
+//!
+//! # Restart
+//!
+//! Offers are saved in one commit with the events that tell of them. After a restart the time to answer runs on; across
+//! a reboot by the wall clock, and anew where that is not known: rather asked for longer than forgotten.
+//!
+//! # Events
+//!
+//! All in the critical lane, with position; the subject is the id of the offer. `crash` is what is known of it.
+//!
+//! `assistance.offered`
+//!
+//! ```json
+//! {"to": "owner", "answer_within_s": 60, "crash": {"severity": "moderate", "pdof_deg": 10, "clock_direction": 12,
+//!  "side": "front", "rollover": false, "impacts": 1, "occupants": 2, "belted": 2}}
+//! ```
+//!
+//! `assistance.updated`: as `crash`, and the `phase` of the offer. `assistance.accepted`: `by`. `assistance.declined`:
+//! `by`, and whether it `is_final`. `assistance.cancelled`: `by` is `owner`, `emergency_contact`, `privacy` or `consent`.
+//! `assistance.unanswered`: `by` who did not answer, whether it `is_final`, and whether `help_requested`.
+//!
+//! # State: member `assistance` of group `safety`
+//!
+//! ```json
+//! {"offers": [{"offer": "0000000100000000-crash-1", "phase": {"value": "open", "quality": "good", "time": "…"},
+//!  "asked": ["owner"]}]}
+//! ```
+
+mod findings;
+mod offer;
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tracing::debug;
+
+use crate::config::AssistanceSettings;
+use crate::crash::{Severity, Stage, Verdict};
+use crate::delivery::{Lane, Privacy};
+use crate::signals::{Quality, SignalId};
+use crate::time::MonoTime;
+
+use super::moment::Moment;
+use super::owner::{Choice, Party, Purpose};
+use super::{Answer, Cx, Event, Service, Settings, View, crash_id, doc};
+use offer::{Asked, Offer, Phase, Reply};
+
+/// So long an ended offer can be answered still: late acceptance, and calling off. Longer than help takes to come.
+pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Offers that are known at one time. A pile-up is one crash with several impacts; a fifth crash within the minutes in
+/// which offers are open ends the oldest as unanswered.
+pub const MAX_OFFERS: usize = 4;
+
+/// The service.
+#[derive(Debug)]
+pub struct Assistance {
+    settings: AssistanceSettings,
+    /// The oldest first.
+    offers: Vec<Offer>,
+    /// The word of the classifier that was handled last.
+    heard: Option<(u32, Stage, MonoTime)>,
+    /// The crash of this run that is not to be spoken of: privacy mode was on, or consent was missing.
+    unsaid: Option<u32>,
+}
+
+impl Assistance {
+    /// With the deployment's settings.
+    #[must_use]
+    pub const fn new(settings: AssistanceSettings) -> Self {
+        Self { settings, offers: Vec::new(), heard: None, unsaid: None }
+    }
+
+    fn hear(&mut self, cx: &mut Cx<'_>, verdict: &Verdict) {
+        if self.heard.replace((verdict.event, verdict.stage, verdict.at))
+            == Some((verdict.event, verdict.stage, verdict.at))
+            || matches!(verdict.stage, Stage::Suspected | Stage::Dismissed)
+            || self.unsaid == Some(verdict.event)
+        {
+            return;
+        }
+        let id = crash_id(cx.boot, verdict.event);
+        if let Some(index) = self.offers.iter().position(|offer| offer.id == id) {
+            self.update_offer(cx, index, verdict);
+        } else if !may_offer(cx.settings) {
+            self.unsaid = Some(verdict.event);
+        } else if self.reaches_threshold(verdict) {
+            self.make_offer(cx, id, verdict);
+        }
+    }
+
+    fn reaches_threshold(&self, verdict: &Verdict) -> bool {
+        match verdict.severity {
+            Some(severity) => severity >= self.settings.threshold,
+            None => verdict.stage >= Stage::Graded,
+        }
+    }
+
+    fn make_offer(&mut self, cx: &mut Cx<'_>, id: String, verdict: &Verdict) {
+        if self.offers.len() >= MAX_OFFERS {
+            let index = self.offers.iter().position(|offer| offer.phase != Phase::Open).unwrap_or(0);
+            let mut oldest = self.offers.remove(index);
+            if oldest.phase == Phase::Open {
+                end_unanswered(cx, &mut oldest, Party::Owner);
+            }
+        }
+        let now = Moment::Here(cx.now);
+        let mut offer = Offer::new(id, now, findings::of(verdict), is_urgent(verdict));
+        self.ask(cx, &mut offer, Party::Owner);
+        if offer.is_urgent && cx.settings.consents_to(Purpose::EmergencyContact) {
+            self.ask(cx, &mut offer, Party::EmergencyContact);
+        }
+        self.offers.push(offer);
+    }
+
+    fn ask(&self, cx: &mut Cx<'_>, offer: &mut Offer, party: Party) {
+        let window = self.window(party);
+        let at = Moment::Here(cx.now);
+        offer.asked.push(Asked { party, at, due: cx.now + window, reply: Reply::Awaited });
+        let data = json!({ "to": party.name(), "answer_within_s": window.as_secs(), "crash": offer.crash });
+        tell(cx, "assistance.offered", offer, data);
+    }
+
+    const fn window(&self, party: Party) -> Duration {
+        match party {
+            Party::Owner => self.settings.owner_answers_within,
+            Party::EmergencyContact => self.settings.contact_answers_within,
+        }
+    }
+
+    fn update_offer(&mut self, cx: &mut Cx<'_>, index: usize, verdict: &Verdict) {
+        let Some(mut offer) = self.offers.get(index).cloned() else { return };
+        let crash = findings::of(verdict);
+        if offer.crash == crash {
+            return;
+        }
+        offer.crash = crash;
+        offer.is_urgent |= is_urgent(verdict);
+        if offer.concerns_helpers() {
+            let data = json!({ "phase": offer.phase.name(), "crash": offer.crash });
+            tell(cx, "assistance.updated", &offer, data);
+        }
+        let contact = cx.settings.consents_to(Purpose::EmergencyContact);
+        if offer.phase == Phase::Open && offer.is_urgent && contact && !offer.was_asked(Party::EmergencyContact) {
+            self.ask(cx, &mut offer, Party::EmergencyContact);
+        }
+        cx.out.save = true;
+        if let Some(slot) = self.offers.get_mut(index) {
+            *slot = offer;
+        }
+    }
+
+    fn take_answer(&mut self, cx: &mut Cx<'_>, answer: &Answer) {
+        let by = answer.by;
+        let known = self.offers.iter_mut().find(|offer| offer.id == answer.offer);
+        let Some(offer) = known.filter(|offer| offer.was_asked(by)) else {
+            debug!(offer = answer.offer, by = by.name(), "an answer to no offer that was made to them");
+            return;
+        };
+        match (answer.choice, offer.phase) {
+            (Choice::Accept, Phase::Open | Phase::Unanswered) => {
+                offer.end(Phase::Accepted, cx.now);
+                offer.accepted_by = Some(by);
+                tell(cx, "assistance.accepted", offer, json!({ "by": by.name(), "crash": offer.crash }));
+            }
+            (Choice::Decline, Phase::Open) => {
+                offer.reply(by, Reply::Declined);
+                let is_final = by == Party::Owner || !offer.awaits_answer();
+                if is_final {
+                    offer.end(Phase::Declined, cx.now);
+                }
+                tell(cx, "assistance.declined", offer, json!({ "by": by.name(), "is_final": is_final }));
+            }
+            (Choice::Cancel, Phase::Open | Phase::Accepted | Phase::Unanswered) if offer.may_cancel(by) => {
+                offer.end(Phase::Cancelled, cx.now);
+                tell(cx, "assistance.cancelled", offer, json!({ "by": by.name() }));
+            }
+            (choice, phase) => debug!(?choice, phase = phase.name(), "an answer that comes too late"),
+        }
+    }
+
+    /// Ends what the owner no longer allows.
+    fn respect(&mut self, cx: &mut Cx<'_>) {
+        let by = match cx.settings {
+            Settings { privacy: Privacy::On, .. } => "privacy",
+            Settings { assistance: false, .. } => "consent",
+            _ => return,
+        };
+        for offer in self.offers.iter_mut().filter(|offer| offer.phase == Phase::Open) {
+            offer.end(Phase::Cancelled, cx.now);
+            let event = event("assistance.cancelled", offer, cx.now, json!({ "by": by }));
+            cx.out.events.push(Event { with_position: false, ..event });
+            (cx.out.save, cx.out.state_changed) = (true, true);
+        }
+    }
+
+    /// Who has not answered in time is not waited for any longer.
+    fn look_at_the_clock(&mut self, cx: &mut Cx<'_>) {
+        for index in 0..self.offers.len() {
+            let Some(mut offer) = self.offers.get(index).cloned() else { return };
+            if offer.phase != Phase::Open {
+                continue;
+            }
+            while let Some(party) = offer.take_overdue(cx.now) {
+                let contact = cx.settings.consents_to(Purpose::EmergencyContact);
+                let asks_contact = contact && !offer.was_asked(Party::EmergencyContact);
+                if asks_contact || offer.awaits_answer() {
+                    let data = json!({ "by": party.name(), "is_final": false, "help_requested": false });
+                    tell(cx, "assistance.unanswered", &offer, data);
+                } else {
+                    end_unanswered(cx, &mut offer, party);
+                }
+                if asks_contact {
+                    self.ask(cx, &mut offer, Party::EmergencyContact);
+                }
+            }
+            if let Some(slot) = self.offers.get_mut(index) {
+                *slot = offer;
+            }
+        }
+        self.offers.retain(|offer| offer.phase == Phase::Open || offer.age(cx.now, cx.clock) < KEPT);
+    }
+}
+
+impl Service for Assistance {
+    fn name(&self) -> &'static str {
+        "assistance"
+    }
+
+    fn group(&self) -> &'static str {
+        "safety"
+    }
+
+    fn interests(&self) -> Vec<SignalId> {
+        Vec::new()
+    }
+
+    fn update(&mut self, cx: &mut Cx<'_>) {
+        self.respect(cx);
+        if let Some(verdict) = cx.verdict {
+            self.hear(cx, verdict);
+        }
+        if let Some(answer) = cx.answer {
+            self.take_answer(cx, answer);
+        }
+        self.look_at_the_clock(cx);
+    }
+
+    fn deadline(&self) -> Option<MonoTime> {
+        self.offers.iter().filter_map(Offer::due).min()
+    }
+
+    fn state(&self, view: &View<'_>) -> Json {
+        let offers = self.offers.iter().map(|offer| {
+            let asked: Vec<&str> = offer.asked.iter().map(|asked| asked.party.name()).collect();
+            let phase = doc::measured(offer.phase.name(), "", Quality::Good, view.time(offer.since.at()));
+            json!({ "offer": offer.id, "phase": phase, "asked": asked })
+        });
+        json!({ "offers": offers.collect::<Vec<_>>() })
+    }
+
+    fn save(&self, view: &View<'_>) -> Json {
+        self.offers.iter().map(|offer| offer.save(view)).collect()
+    }
+
+    fn restore(&mut self, saved: &Json, view: &View<'_>) {
+        let saved = saved.as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut offers: Vec<_> = saved.iter().filter_map(|saved| Offer::restored(saved, view)).collect();
+        offers.truncate(MAX_OFFERS);
+        for asked in offers.iter_mut().flat_map(|offer| offer.asked.iter_mut()) {
+            let elapsed = asked.at.until(view.now, view.clock).unwrap_or_default();
+            asked.due = view.now + self.window(asked.party).saturating_sub(elapsed);
+        }
+        self.offers = offers;
+    }
+}
+
+fn may_offer(settings: Settings) -> bool {
+    settings.privacy == Privacy::Off && settings.consents_to(Purpose::Assistance)
+}
+
+/// Both are asked at once, and help is requested unasked.
+fn is_urgent(verdict: &Verdict) -> bool {
+    verdict.severity == Some(Severity::Serious) || verdict.rollover == Some(true)
+}
+
+fn end_unanswered(cx: &mut Cx<'_>, offer: &mut Offer, by: Party) {
+    offer.end(Phase::Unanswered, cx.now);
+    let data = json!({
+        "by": by.name(),
+        "is_final": true,
+        "help_requested": offer.is_urgent,
+        "crash": offer.crash,
+    });
+    tell(cx, "assistance.unanswered", offer, data);
+}
+
+fn tell(cx: &mut Cx<'_>, kind: &'static str, offer: &Offer, data: Json) {
+    let event = event(kind, offer, cx.now, data);
+    cx.out.events.push(event);
+    (cx.out.save, cx.out.state_changed) = (true, true);
+}
+
+fn event(kind: &'static str, offer: &Offer, at: MonoTime, data: Json) -> Event {
+    Event { lane: Lane::Critical, ..Event::new(kind, at, data).about(&offer.id).with_position() }
+}
+
+#[cfg(test)]
+mod tests;
