@@ -81,8 +81,7 @@ fn messages() -> impl Strategy<Value = Msd> {
 /// The same message, with each of its DEFAULT FALSE values written out, which only a canonical encoder leaves out.
 fn with_defaults_written_out(message: &[u8]) -> Vec<u8> {
     let (version, content) = split(message);
-    let mut bits: Vec<bool> =
-        content.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
+    let mut bits = bits(content);
     let marks = BITS_BEFORE_PROPULSION[usize::from(version) - 2] + 1;
     for storage in 0..STORAGES {
         if !bits[marks + storage] {
@@ -91,14 +90,21 @@ fn with_defaults_written_out(message: &[u8]) -> Vec<u8> {
         }
     }
     // The zeros that filled the last byte may now fill one more.
-    let bytes =
-        bits.chunks(8).map(|bits| (0..8).fold(0, |byte, bit| byte << 1 | u8::from(bits.get(bit) == Some(&true))));
-    let mut content: Vec<u8> = bytes.collect();
-    let whole = join(version, &content);
-    if Msd::decode(&whole).is_err() && content.last() == Some(&0) {
+    let mut content = bytes(&bits);
+    if Msd::decode(&join(version, &content)).is_err() && content.last() == Some(&0) {
         content.pop();
     }
     join(version, &content)
+}
+
+fn bits(bytes: &[u8]) -> Vec<bool> {
+    bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect()
+}
+
+/// Filled up with zeros.
+fn bytes(bits: &[bool]) -> Vec<u8> {
+    let byte = |bits: &[bool]| (0..8).fold(0, |byte, bit| byte << 1 | u8::from(bits.get(bit) == Some(&true)));
+    bits.chunks(8).map(byte).collect()
 }
 
 /// The version, and the content behind the length.
@@ -315,22 +321,68 @@ fn impossible_values_are_refused_by_name() {
     }
 }
 
+/// Where the time begins in [`sample`]: behind the extension bit, the marks and two values of its propulsion storage.
+const BITS_BEFORE_TIME: usize = BITS_BEFORE_PROPULSION[1] + 1 + STORAGES + 2;
+
+/// The sample, with these bits instead of its own.
+fn sample_with(position: usize, instead: &[bool]) -> Result<Msd, DecodeError> {
+    let message = sample().encode().unwrap();
+    let (version, content) = split(&message);
+    let mut bits = bits(content);
+    bits[position..position + instead.len()].copy_from_slice(instead);
+    Msd::decode(&join(version, &bytes(&bits)))
+}
+
 /// A direction of 180 to 254 steps of 2° fits the bits and no compass.
 #[test]
 fn impossible_values_in_a_message_are_refused_by_name() {
-    // Behind the propulsion storage (its extension bit, marks and two values), the time and two coordinates.
-    let direction = BITS_BEFORE_PROPULSION[1] + 1 + STORAGES + 2 + 3 * 32;
-    let mut bytes = sample().encode().unwrap();
-    for (offset, bit) in [true, true, false, true, false, true, false, false].into_iter().enumerate() {
-        let position = direction + offset;
-        let mask = 0x80 >> (position % 8);
-        let byte = &mut bytes[2 + position / 8];
-        *byte = if bit { *byte | mask } else { *byte & !mask };
-    }
-    let error = Msd::decode(&bytes).unwrap_err();
-    let expected = "direction_deg is 424, which is not an even number of degrees from 0 to 358: leave the direction out when it \
-                    is unknown";
+    let direction = BITS_BEFORE_TIME + 3 * 32;
+    let error = sample_with(direction, &bits(&[212])).unwrap_err();
+    let expected = "direction_deg is 424, which is not an even number of degrees from 0 to 358: leave the direction \
+                    out when it is unknown";
     assert_eq!(error.to_string(), expected);
+    let latitude = BITS_BEFORE_TIME + 32;
+    let error = sample_with(latitude, &bits(&[0; 4])).unwrap_err();
+    assert!(matches!(error, DecodeError::Value(InvalidValue { field: "location.latitude_mas", .. })), "{error}");
+}
+
+#[test]
+fn half_a_location_is_none() {
+    for coordinate in [32, 64] {
+        let read = sample_with(BITS_BEFORE_TIME + coordinate, &[true; 32]);
+        assert_eq!(read, Ok(Msd { location: None, ..sample() }));
+    }
+}
+
+#[test]
+fn a_vehicle_type_of_a_later_edition_is_an_error() {
+    let vehicle_type = 4 + 8 + 3;
+    for unknown in [[true, false, false, false, false, false], [false, true, false, true, true, true]] {
+        let error = sample_with(vehicle_type, &unknown).unwrap_err();
+        assert!(matches!(error, DecodeError::Syntax { version: Version::V3, .. }), "{error}");
+    }
+}
+
+/// Each with one addition of two bytes, behind the fields that this edition knows (X.691 §19).
+#[test]
+fn additions_of_a_later_edition_are_passed_over() {
+    let message = sample().encode().unwrap();
+    let (version, content) = split(&message);
+    // The bit that tells of additions, and where they stand: in the propulsion storage, the structure, the message.
+    let end = BITS_BEFORE_TIME + 3 * 32 + 8 + 4 * 10 + 8;
+    for (mark, position) in [(BITS_BEFORE_PROPULSION[1], BITS_BEFORE_TIME), (2, end), (0, end)] {
+        let mut bits = bits(content);
+        bits[mark] = true;
+        bits.truncate(end);
+        // One addition (seven bits hold the number less one), it is there, two bytes.
+        let addition = [bits_of(0, 7), bits_of(1, 1), bits_of(2, 8), bits_of(0xABCD, 16)].concat();
+        bits.splice(position..position, addition);
+        assert_eq!(Msd::decode(&join(version, &bytes(&bits))), Ok(sample()), "{mark}");
+    }
+}
+
+fn bits_of(value: u32, count: usize) -> Vec<bool> {
+    (0..count).rev().map(|bit| value >> bit & 1 == 1).collect()
 }
 
 #[test]
