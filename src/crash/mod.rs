@@ -4,6 +4,7 @@
 //! and allocates nothing per sample. All quantities are SI; axes are those of ISO 8855: x forwards, y to the left, z up,
 //! with 9.81 m/s² on z at rest.
 
+pub mod black_box;
 pub mod calibration;
 pub mod chain;
 pub mod classifier;
