@@ -7,6 +7,8 @@ use core::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::crash::msd::Vin;
+
 use super::document::{Document, Lined, Section};
 use super::emergency::{self, Emergency};
 use super::problem::{Problem, Problems, did_you_mean};
@@ -184,7 +186,8 @@ fn read(document: &Document<'_>) -> Parsed {
     }
     root.int("schema", 1, 1);
     let profile = path(&root, "profile");
-    let vehicle_id = needed_section(&root, "vehicle", vehicle);
+    let vehicle = needed_section(&root, "vehicle", vehicle);
+    let (vehicle_id, vin) = vehicle.map_or((None, None), |(id, vin)| (Some(id), vin));
     if !root.has("bus") {
         root.wrong(1, "no bus has an interface; add [bus.NAME] with interface = \"can0\"");
     }
@@ -192,7 +195,7 @@ fn read(document: &Document<'_>) -> Parsed {
     let gnss = root.section("gnss").and_then(gnss);
     let broker = needed_section(&root, "broker", |section| broker(section, vehicle_id.as_deref().unwrap_or("")));
     let store = root.section("store").map_or_else(|| Some(StoreSettings::default()), store);
-    let emergency = emergency::read(&root);
+    let emergency = emergency::read(&root, vin);
     let metrics = root.section("metrics").and_then(metrics);
     let log_filter = root.section("log").map_or_else(|| Some(DEFAULT_FILTER.to_owned()), log);
     root.finish();
@@ -244,14 +247,15 @@ fn needed_section<'d, T>(
     root.section(key).and_then(read)
 }
 
-fn vehicle(section: Section<'_>) -> Option<String> {
+fn vehicle(section: Section<'_>) -> Option<(String, Option<Vin>)> {
     section.need("id", "\"car-0001\"");
     // A part of a topic: no separator, no wildcard, nothing that a broker's access list could read otherwise.
     let id = spelled(&section, "id", 64, "A-Z a-z 0-9 - _ .", |letter| {
         letter.is_ascii_alphanumeric() || "-_.".contains(letter)
     });
+    let vin = emergency::vin(&section);
     section.finish();
-    id.map(|id| id.value.to_owned())
+    id.map(|id| (id.value.to_owned(), vin))
 }
 
 fn bus(name: &str, section: Section<'_>) -> Option<BusSettings> {

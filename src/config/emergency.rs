@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::crash::Severity;
+use crate::crash::msd::{Version, Vin};
 
 use super::document::Section;
 
@@ -19,6 +20,35 @@ const ANSWER_S: (i64, i64) = (10, 600);
 pub struct Emergency {
     /// The offer of help.
     pub assistance: AssistanceSettings,
+    /// The eCall record.
+    pub ecall: EcallSettings,
+}
+
+/// The eCall record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EcallSettings {
+    /// Which vehicle it is.
+    pub vin: Option<Vin>,
+    /// The version of EN 15722 that the rescue's end reads.
+    pub version: Version,
+    /// Where the driver sits.
+    pub driver_side: DriverSide,
+}
+
+impl Default for EcallSettings {
+    /// The present standard, and the steering wheel of most countries.
+    fn default() -> Self {
+        Self { vin: None, version: Version::V3, driver_side: DriverSide::Left }
+    }
+}
+
+/// The side of the steering wheel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriverSide {
+    /// Left-hand drive.
+    Left,
+    /// Right-hand drive.
+    Right,
 }
 
 /// The offer of help after a crash.
@@ -43,10 +73,38 @@ impl Default for AssistanceSettings {
     }
 }
 
-pub(super) fn read(root: &Section<'_>) -> Option<Emergency> {
+/// The VIN under `[vehicle]`; none also where it is wrong, which has been noted then.
+pub(super) fn vin(section: &Section<'_>) -> Option<Vin> {
+    let entry = section.text("vin")?;
+    entry.value.parse().inspect_err(|why| section.wrong(entry.line, why)).ok()
+}
+
+pub(super) fn read(root: &Section<'_>, vin: Option<Vin>) -> Option<Emergency> {
     let assistance = root.section("assistance");
     let assistance = assistance.map_or_else(|| Some(AssistanceSettings::default()), self::assistance)?;
-    Some(Emergency { assistance })
+    let ecall = root.section("ecall").map_or_else(|| Some(EcallSettings::default()), ecall)?;
+    Some(Emergency { assistance, ecall: EcallSettings { vin, ..ecall } })
+}
+
+fn ecall(section: Section<'_>) -> Option<EcallSettings> {
+    let default = EcallSettings::default();
+    let version = match section.int("msd_version", 2, 3).map(|entry| entry.value) {
+        Some(2) => Version::V2,
+        _ => default.version,
+    };
+    let driver_side = match section.text("driver_side") {
+        None => Some(default.driver_side),
+        Some(entry) => match entry.value {
+            "left" => Some(DriverSide::Left),
+            "right" => Some(DriverSide::Right),
+            _ => {
+                section.wrong(entry.line, "driver_side must be \"left\" or \"right\"");
+                None
+            }
+        },
+    };
+    section.finish();
+    Some(EcallSettings { vin: None, version, driver_side: driver_side? })
 }
 
 fn assistance(section: Section<'_>) -> Option<AssistanceSettings> {

@@ -26,7 +26,7 @@ pub use deployment::{
     StoreSettings, Tls,
 };
 pub use describe::describe;
-pub use emergency::{AssistanceSettings, Emergency};
+pub use emergency::{AssistanceSettings, DriverSide, EcallSettings, Emergency};
 pub use problem::{MAX_PROBLEMS, Problem, Problems};
 pub use profile::{
     Bus, CanSource, InertialSensor, MAX_PROFILE_BYTES, MessageRule, Profile, Propulsion, STALE_AFTER, Source,

@@ -498,12 +498,15 @@ impl Gateway {
 
     fn report(&mut self, event: Event) {
         let view = view(self.now, self.kernel, &self.signals, &self.clock);
-        let location = if event.with_position { self.position.describe(&view) } else { None };
+        let is_statutory = event.statutory.is_some();
+        let fix = if event.with_position { self.position.describe(&view) } else { None };
+        let location = event.statutory.or(fix.map(|fix| json!({ "fix": fix })));
         let stamp = self.dispatch.stamp(&self.clock, event.at);
         let draft = Draft {
             lane: event.lane,
             subject: event.subject,
-            location: location.map(|fix| json!({ "fix": fix }).to_string()),
+            location: location.map(|location| location.to_string()),
+            statutory: is_statutory,
             ..Draft::event(event.kind, stamp, event.data.to_string())
         };
         self.dispatch.push(self.now, draft);

@@ -17,6 +17,7 @@ pub mod body;
 mod debounce;
 mod doc;
 mod drive;
+pub mod ecall;
 pub mod fuel;
 mod hysteresis;
 pub mod ignition;
@@ -40,6 +41,7 @@ use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
 pub use assistance::Assistance;
 pub use body::Body;
 pub use drive::{DriveState, Motion, Phase};
+pub use ecall::Ecall;
 pub use fuel::Fuel;
 pub use ignition::Ignition;
 pub use odometer::Odometer;
@@ -104,13 +106,15 @@ pub struct Event {
     pub data: Json,
     /// The gateway adds the last fix, unless privacy mode forbids it.
     pub with_position: bool,
+    /// The part of the record that tells the position, in a record that the law wants whatever the privacy mode.
+    pub statutory: Option<Json>,
 }
 
 impl Event {
     /// An event of [`Lane::Event`] about the vehicle as a whole, without a position.
     #[must_use]
     pub const fn new(kind: &'static str, at: MonoTime, data: Json) -> Self {
-        Self { kind, subject: None, lane: Lane::Event, at, data, with_position: false }
+        Self { kind, subject: None, lane: Lane::Event, at, data, with_position: false, statutory: None }
     }
 
     /// The same about one of several.
@@ -193,9 +197,10 @@ pub struct Services {
 /// Builds each service whose signals the profile has, and those that need none.
 #[must_use]
 pub fn all(signals: &Signals, facts: &VehicleFacts, emergency: &Emergency) -> Services {
-    let boxed: [Option<Box<dyn Service>>; 6] = [
+    let boxed: [Option<Box<dyn Service>>; 7] = [
         Some(Box::new(Assistance::new(emergency.assistance))),
         Body::new(signals).map(|service| Box::new(service) as _),
+        Ecall::new(signals, facts, &emergency.ecall).map(|service| Box::new(service) as _),
         Fuel::new(signals, facts.tank_capacity_l).map(|service| Box::new(service) as _),
         Odometer::new(signals).map(|service| Box::new(service) as _),
         Telltales::new(signals).map(|service| Box::new(service) as _),

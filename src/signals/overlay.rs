@@ -125,6 +125,7 @@ const OTHERS: &[(&str, Leaf)] = &[
     ("Vehicle.Acceleration.HighRange.Lateral", vss::number(VssType::Float, "m/s^2")),
     ("Vehicle.Acceleration.HighRange.Longitudinal", vss::number(VssType::Float, "m/s^2")),
     ("Vehicle.Acceleration.HighRange.Vertical", vss::number(VssType::Float, "m/s^2")),
+    ("Vehicle.Cabin.EmergencyCall.IsButtonPressed", vss::SWITCH),
     ("Vehicle.Powertrain.IsReady", vss::SWITCH),
     ("Vehicle.Restraint.IsFrontDeployed", vss::SWITCH),
     ("Vehicle.Restraint.IsLeftDeployed", vss::SWITCH),

@@ -1,0 +1,284 @@
+//! eCall record: airbags fired, or somebody pressed SOS: the minimum set of data of EN 15722, as a message.
+//!
+//! This is no certified in-vehicle system (UN R144, Regulation (EU) 2015/758): no call is placed, no in-band modem is
+//! driven, and a PSAP sees nothing of it. It is the record that such a system would send, published over MQTT for
+//! whoever has to act on it. The law wants its position, so it has it whatever the privacy mode; it asks for no consent.
+//!
+//! # Inputs
+//!
+//! | signal | use |
+//! |---|---|
+//! | `Vehicle.Restraint.*`, `Vehicle.Cabin.Seat.*.Airbag.IsDeployed` | a restraint fired: an automatic record |
+//! | `Vehicle.Cabin.EmergencyCall.IsButtonPressed` (overlay) | held for [`SOS_HOLD`]: a manual record |
+//! | `Vehicle.Cabin.Seat.*.IsBelted` | occupants, by their fastened belts |
+//! | the last believed place, and those of [`WAY_STEP`] and twice that before | position, direction, N1, N2 |
+//! | the classifier's verdict | additional data of Euro NCAP TB 040, where ΔV was measured in full |
+//!
+//! A restraint counts only after it was seen not to have fired, in this run or an earlier one: airbags stay fired until
+//! they are replaced, and a daemon that starts in such a car saw no crash.
+//!
+//! # When a record is sent
+//!
+//! At once when it is triggered, message identifier 1. Again, one more each time, when what it says has become better:
+//! the time or the position is known, the position can be trusted, the crash was graded or graded anew. Not sooner than
+//! [`REPEAT_AFTER`] after the last, not later than [`ACTIVE`] after the incident, and [`MAX_MESSAGES`] times at most.
+//! What fires within [`SAME_INCIDENT`] belongs to the same incident.
+//!
+//! The position can be trusted when twice its standard deviation (95 % and more) is at most 150 m and the receiver still
+//! speaks. Without a way behind it N1 and N2 are zero, which version 3 requires. Without a VIN in the deployment
+//! the record has the profile's WMI and zeros.
+//!
+//! # Restart
+//!
+//! The incident is saved in one commit with its record, so that no identifier comes twice and an interrupted incident
+//! goes on. Nothing is sent again only because of a restart.
+//!
+//! # Events
+//!
+//! `ecall.msd`, critical lane; the subject is the incident. `location` holds the record itself, as it holds the
+//! position: `hex`, and `decoded` in the form of `telltaled msd decode`.
+//!
+//! ```json
+//! {"trigger": "automatic", "version": 3, "message_identifier": 1,
+//!  "location": {"msd": {"hex": "03…", "decoded": {"version": 3, "message_identifier": 1, "…": null}}}}
+//! ```
+//!
+//! # State: member `ecall` of group `safety`
+//!
+//! The last incident, or null.
+//!
+//! ```json
+//! {"incident": {"id": "0000000100000000-ecall-1", "trigger": "automatic", "messages": 2,
+//!  "time": "2026-11-21T09:00:14.200Z"}}
+//! ```
+
+mod inputs;
+mod record;
+mod way;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use tracing::{error, warn};
+
+use crate::config::{EcallSettings, VehicleFacts};
+use crate::crash::msd::Activation;
+use crate::delivery::Lane;
+use crate::signals::{SignalId, Signals};
+use crate::time::{MonoTime, Stamp};
+
+use super::moment::Moment;
+use super::{Cx, Event, Service, View};
+use inputs::{Inputs, Trigger};
+use record::{Merit, Template};
+use way::Way;
+
+/// The button is held so long: longer than a sleeve brushes it, shorter than a hurt hand tires.
+pub const SOS_HOLD: Duration = Duration::from_millis(500);
+
+/// EN 15722 asks for recent positions about five seconds apart.
+pub const WAY_STEP: Duration = Duration::from_secs(5);
+
+/// A record is not replaced sooner: grading, the first fix and the clock often come within one second.
+pub const REPEAT_AFTER: Duration = Duration::from_secs(1);
+
+/// So long after the incident better data are worth another record: help is on its way then.
+pub const ACTIVE: Duration = Duration::from_secs(10 * 60);
+
+/// Curtain and belts fire within a second of the first airbag, a second impact within some more.
+pub const SAME_INCIDENT: Duration = Duration::from_secs(60);
+
+/// One for each thing that can become better, and a few corrections of the grading.
+pub const MAX_MESSAGES: u8 = 10;
+
+/// The service.
+#[derive(Debug)]
+pub struct Ecall {
+    inputs: Inputs,
+    template: Template,
+    way: Way,
+    /// Incidents of this run.
+    count: u32,
+    incident: Option<Incident>,
+    deadline: Option<MonoTime>,
+}
+
+/// Something that calls for help.
+#[derive(Debug, Clone)]
+struct Incident {
+    id: String,
+    activation: Activation,
+    at: Moment,
+    /// Records sent: the last message identifier.
+    messages: u8,
+    /// What the last one was worth, and when it went.
+    merit: Merit,
+    sent_at: Moment,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    /// The paths of the restraints that have not fired.
+    armed: Vec<String>,
+    incident: Option<SavedIncident>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedIncident {
+    id: String,
+    activation: Activation,
+    at: Stamp,
+    messages: u8,
+    merit: Merit,
+    sent_at: Stamp,
+}
+
+impl Ecall {
+    /// None when the profile has neither a restraint nor the button.
+    #[must_use]
+    pub fn new(signals: &Signals, facts: &VehicleFacts, settings: &EcallSettings) -> Option<Self> {
+        Some(Self {
+            inputs: Inputs::of(signals)?,
+            template: Template::new(facts, settings)?,
+            way: Way::default(),
+            count: 0,
+            incident: None,
+            deadline: None,
+        })
+    }
+
+    fn begin(&mut self, cx: &Cx<'_>, trigger: Trigger) {
+        let at = trigger.at;
+        if let Some(incident) = &self.incident
+            && incident.at.until(at, cx.clock).is_some_and(|age| age < SAME_INCIDENT)
+        {
+            return;
+        }
+        warn!(activation = ?trigger.activation, "the vehicle calls for help");
+        self.count += 1;
+        self.incident = Some(Incident {
+            id: format!("{}-ecall-{}", cx.boot, self.count),
+            activation: trigger.activation,
+            at: Moment::Here(at),
+            messages: 0,
+            merit: Merit::NONE,
+            sent_at: Moment::Here(cx.now),
+        });
+    }
+
+    /// Sends a record when there is none yet or a better one.
+    fn follow_up(&mut self, cx: &mut Cx<'_>) {
+        let Some(incident) = &mut self.incident else { return };
+        if incident.messages >= MAX_MESSAGES || incident.at.until(cx.now, cx.clock).is_none_or(|age| age >= ACTIVE) {
+            return;
+        }
+        let may_repeat = incident.sent_at.until(cx.now, cx.clock).is_none_or(|age| age >= REPEAT_AFTER);
+        if incident.messages > 0 && !may_repeat {
+            return;
+        }
+        let draft = self.template.fill(cx, &self.inputs, &self.way, incident.at, incident.activation);
+        if incident.messages > 0 && !draft.merit.is_better_than(incident.merit) {
+            return;
+        }
+        incident.messages += 1;
+        incident.merit = draft.merit;
+        incident.sent_at = Moment::Here(cx.now);
+        let (trigger, number) = (activation_name(incident.activation), incident.messages);
+        match draft.encode(number) {
+            Ok(msd) => {
+                let data = json!({ "trigger": trigger, "version": msd.version, "message_identifier": number });
+                let at = incident.at.here().unwrap_or(cx.now);
+                let event = Event::new("ecall.msd", at, data).about(&incident.id);
+                cx.out.events.push(Event { lane: Lane::Critical, statutory: Some(msd.location), ..event });
+            }
+            Err(why) => error!(%why, "a minimum set of data could not be encoded; please report it"),
+        }
+        (cx.out.save, cx.out.state_changed) = (true, true);
+    }
+
+    fn next_deadline(&self, cx: &Cx<'_>) -> Option<MonoTime> {
+        let incident = self.incident.as_ref().filter(|incident| {
+            incident.messages < MAX_MESSAGES && incident.at.until(cx.now, cx.clock).is_some_and(|age| age < ACTIVE)
+        });
+        let repeat = incident.map(|_| cx.now + REPEAT_AFTER);
+        [repeat, self.inputs.deadline(), self.way.deadline(cx)].into_iter().flatten().min()
+    }
+}
+
+impl Service for Ecall {
+    fn name(&self) -> &'static str {
+        "ecall"
+    }
+
+    fn group(&self) -> &'static str {
+        "safety"
+    }
+
+    fn interests(&self) -> Vec<SignalId> {
+        self.inputs.all().collect()
+    }
+
+    fn update(&mut self, cx: &mut Cx<'_>) {
+        self.way.follow(cx);
+        let trigger = self.inputs.poll(cx);
+        cx.out.save |= self.inputs.take_armed();
+        if let Some(trigger) = trigger {
+            self.begin(cx, trigger);
+        }
+        self.follow_up(cx);
+        self.deadline = self.next_deadline(cx);
+    }
+
+    fn deadline(&self) -> Option<MonoTime> {
+        self.deadline
+    }
+
+    fn state(&self, view: &View<'_>) -> Json {
+        let incident = self.incident.as_ref().map(|incident| {
+            json!({
+                "id": incident.id,
+                "trigger": activation_name(incident.activation),
+                "messages": incident.messages,
+                "time": view.time(incident.at.at()),
+            })
+        });
+        json!({ "incident": incident })
+    }
+
+    fn save(&self, view: &View<'_>) -> Json {
+        let incident = self.incident.as_ref().map(|incident| SavedIncident {
+            id: incident.id.clone(),
+            activation: incident.activation,
+            at: incident.at.stamp(view),
+            messages: incident.messages,
+            merit: incident.merit,
+            sent_at: incident.sent_at.stamp(view),
+        });
+        let saved = Saved { armed: self.inputs.armed(view.signals), incident };
+        serde_json::to_value(saved).unwrap_or(Json::Null)
+    }
+
+    fn restore(&mut self, saved: &Json, view: &View<'_>) {
+        let Ok(saved) = Saved::deserialize(saved) else { return };
+        self.inputs.arm(&saved.armed, view.signals);
+        self.incident = saved.incident.map(|incident| Incident {
+            id: incident.id,
+            activation: incident.activation,
+            at: Moment::restored(incident.at, view),
+            messages: incident.messages,
+            merit: incident.merit,
+            sent_at: Moment::restored(incident.sent_at, view),
+        });
+    }
+}
+
+const fn activation_name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Automatic => "automatic",
+        Activation::Manual => "manual",
+    }
+}
+
+#[cfg(test)]
+mod tests;
