@@ -119,10 +119,10 @@ fn airbags_that_fire_are_told_at_once_with_all_that_is_known() {
     assert_eq!(msd.vin.as_str(), "ZZT00000000000000", "no VIN in the deployment");
     assert_eq!(msd.propulsion, BTreeSet::from([Storage::Gasoline, Storage::Electric]));
     let seconds = u32::try_from(FIRST_BOOT_S).expect("before 2106") + u32::try_from(car.now_ms / 1_000).expect("few");
-    assert_eq!(msd.timestamp_s.map(|seconds| seconds.get()), Some(seconds));
+    assert_eq!(msd.timestamp_s.map(std::num::NonZero::get), Some(seconds));
     let location = msd.location.expect("known");
     assert_eq!((location.latitude_mas(), location.longitude_mas()), (172_800_000, 39_619_836));
-    assert_eq!(msd.direction.map(|direction| direction.degrees()), Some(92), "to the nearest two degrees");
+    assert_eq!(msd.direction.map(crate::crash::msd::Direction::degrees), Some(92), "to the nearest two degrees");
     // Steps of some five seconds: 5 × 0.00019° are 3,420 mas to the west.
     for back in [msd.recent_location_n1, msd.recent_location_n2] {
         let back = back.expect("version 3");
