@@ -16,6 +16,10 @@ pub struct Failure {
 /// The codes that `telltaled` uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
+    /// A measurement fell short of its goal; everything worked.
+    Missed = 1,
+    /// `EX_USAGE`: an argument means nothing.
+    Usage = 64,
     /// `EX_DATAERR`: the input data was wrong: a log that is no log.
     Data = 65,
     /// `EX_NOINPUT`: an input file is missing or cannot be read.

@@ -4,6 +4,8 @@ mod check;
 pub mod decode;
 #[cfg(feature = "demo")]
 mod demo;
+#[cfg(feature = "demo")]
+mod evaluate_crash;
 mod exit;
 pub mod logging;
 mod msd;
@@ -97,6 +99,9 @@ pub enum Command {
         #[command(subcommand)]
         which: MsdCommand,
     },
+    /// Evaluates the recognition of crashes on generated cases; exit status 1 when a goal is missed.
+    #[cfg(feature = "demo")]
+    EvaluateCrash(Box<evaluate_crash::EvaluateCrash>),
     /// What is stored and waits to be sent. Reads the store of a daemon that does not run.
     Outbox {
         /// What to know.
@@ -159,6 +164,8 @@ impl Command {
             }
             Self::Watch { config, json } => watch::watch(&config, json),
             Self::Msd { which } => msd::msd(&which),
+            #[cfg(feature = "demo")]
+            Self::EvaluateCrash(arguments) => evaluate_crash::evaluate_crash(&arguments),
             Self::Outbox { what } => outbox::outbox(&what),
             Self::Version => version::version(),
         }

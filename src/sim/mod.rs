@@ -15,6 +15,7 @@ mod chassis;
 pub mod crash;
 mod driver;
 mod ecu;
+pub mod evaluation;
 mod gnss_track;
 mod powertrain;
 mod record;

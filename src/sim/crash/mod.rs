@@ -1,4 +1,16 @@
 //! Crashes and what only looks like one: cases for the evaluation of the crash classifier, made from a seed.
+//!
+//! A [`Case`] says what happens to a car: what the driver does, what strikes it, what shakes it, what breaks. It is
+//! played as motion, in 5 kHz steps where something is fast, and a [`Rig`] lets the gateway of a car with that profile
+//! hear it: each sensor through its [`chain`](crate::crash::chain), wheels, receiver, restraint control unit, buses.
+//! Speed is the integral of the acceleration that the sensors get, so that the pieces of evidence fit each other.
+//!
+//! Nothing here knows a threshold of the classifier, and no constant is shared with it. Class, seed of the run and
+//! number give the same case for ever; the parameters are those of `docs/crash-evaluation.md`, whose table names their
+//! sources, and each function states its own.
+//!
+//! It is a model of what sensors show, not of metal: no structure, no occupant, no ground is computed. Angles of roll
+//! and pitch turn gravity only. Tires are Coulomb's law.
 
 mod defect;
 mod faulty;

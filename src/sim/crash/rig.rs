@@ -109,6 +109,12 @@ impl Rig {
         EPOCH + Duration::from_secs_f32(time_s.max(0.0))
     }
 
+    /// The time of a case of that moment.
+    #[must_use]
+    pub fn time_s(moment: MonoTime) -> f32 {
+        moment.since(EPOCH).as_secs_f32()
+    }
+
     /// What this car's gateway hears of a case, in the order of arrival.
     #[must_use]
     pub fn perceive(&self, case: &Case) -> Vec<Heard> {
@@ -144,6 +150,50 @@ impl Rig {
         }
         others.finish(&mut heard);
         self.mute(case, &mut heard);
+        heard.sort_by_key(|heard| heard.arrived);
+        heard
+    }
+
+    /// What this car's gateway hears of a series of acceleration, in the order of arrival: through ideal sensors and the
+    /// wheels at an even speed until that time.
+    #[must_use]
+    pub fn listen(
+        &self,
+        series: impl Iterator<Item = (f32, [f32; 3])>,
+        speed_mps: f32,
+        wheels_to_s: f32,
+        seed: u64,
+    ) -> Vec<Heard> {
+        let mut rng = Rng::new(seed);
+        let mut chains: Vec<(usize, &Sensor, Chain)> = self
+            .accelerometers()
+            .map(|(index, sensor)| (index, sensor, Chain::new(sensor.chain, Rng::new(rng.next_u64()))))
+            .collect();
+        let (mut heard, mut wheels_due) = (Vec::new(), MonoTime::ZERO);
+        let (_, wheels_period) = self.wheels.unwrap_or((0, WHEELS_PERIOD));
+        for (time_s, force) in series {
+            let at = Self::moment(time_s);
+            for (index, sensor, chain) in &mut chains {
+                let index = SensorIx(u8::try_from(*index).unwrap_or(u8::MAX));
+                let begin = heard.len();
+                chain.push(at, force, |Delivery { arrived, axes, .. }| {
+                    let what = axes.map_or(Observation::SampleLost(index), |axes| {
+                        Observation::Sample(Sample { sensor: index, axes })
+                    });
+                    heard.push(Heard { arrived, at: arrived, what });
+                });
+                // Within a frame the gateway knows how its samples lie.
+                let fresh = heard.get_mut(begin..).unwrap_or_default();
+                let packed = u32::try_from(sensor.chain.packed).unwrap_or(1);
+                for (place, heard) in (0..).zip(fresh) {
+                    heard.at = heard.arrived - sensor.chain.sample_interval() * (packed - 1 - place % packed);
+                }
+            }
+            if time_s < wheels_to_s && at >= wheels_due {
+                wheels_due = at + wheels_period;
+                heard.push(Heard { arrived: at, at, what: Observation::WheelSpeed(speed_mps) });
+            }
+        }
         heard.sort_by_key(|heard| heard.arrived);
         heard
     }

@@ -33,7 +33,9 @@ fn harsh(scene: &mut Scene) {
         scene.script.rates[2].plateau(end_s, ramp_s, level_s, -rate_dps);
         end_s += level_s + 2.0 * ramp_s;
     }
-    let pedal = scene.g(-0.6, 0.5);
+    // Tires give about 1.05 g in all, across and along together.
+    let left = (1.05_f32.powi(2) - (lateral / GRAVITY).powi(2)).max(0.0).sqrt();
+    let pedal = scene.g(-left.min(0.6), left.min(0.5));
     scene.script.pedals.plateau(event_s, 0.3, 1.0, pedal);
     scene.script.duration_s = end_s + 2.0;
 }

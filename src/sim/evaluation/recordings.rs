@@ -1,0 +1,291 @@
+//! Real recordings, put before the classifier in the place of a generated case.
+//!
+//! Crash tests come as 300 ms of a laboratory's transducers. They go through the chain of each sensor of the car, after
+//! some seconds of an even drive at the test's speed, which no transducer recorded; what the wheels showed afterwards
+//! is not known, so their message ends with contact. A drive comes as the frames of its bus, and needs the profile of
+//! that very car.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::can::BusId;
+use crate::can::candump::{self, Lines};
+use crate::config::Profile;
+use crate::crash::{Direction, Observation, Stage};
+use crate::sim::crash::{Heard, Rig};
+use crate::time::MonoTime;
+
+use super::examine::{Ideal, Word, angle_between, words};
+
+/// Standard gravity in m/s² (ISO 80000-3).
+const GRAVITY: f32 = 9.806_65;
+/// km/h per m/s.
+const KMH: f32 = 3.6;
+/// Even driving before a recorded crash.
+const LEAD_S: f32 = 4.0;
+/// Rest after it.
+const REST_S: f32 = 6.0;
+/// Rows of a recording at most: a minute at 20 kHz.
+const MAX_ROWS: usize = 1_200_000;
+
+/// What should be said of a recording.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Wanted {
+    /// A crash with that change of velocity.
+    Crash(Ideal),
+    /// A sensor that is not to be believed.
+    Fault,
+    /// Nothing.
+    Quiet,
+}
+
+/// A recorded series of acceleration.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    /// Its name in the report.
+    pub name: &'static str,
+    /// What should be said.
+    pub wanted: Wanted,
+    /// The speed at contact in m/s.
+    speed_mps: f32,
+    /// From contact on, or from the begin: seconds, and specific force in the car's axes.
+    rows: Vec<(f32, [f32; 3])>,
+}
+
+/// How a table of numbers becomes accelerations.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// The file, below the folder of the recordings.
+    pub file: &'static str,
+    name: &'static str,
+    /// Columns that are averaged, by axis.
+    columns: [&'static [usize]; 3],
+    /// m/s² per unit, by axis; gravity is added to z.
+    gain: [f32; 3],
+    /// Seconds per unit of the first column.
+    second: f32,
+    speed_mps: f32,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Crash,
+    Fault,
+    Quiet,
+}
+
+/// The recordings that are known. NHTSA's transducers count z downwards (SAE J211-1).
+pub const LAYOUTS: [Layout; 6] = [
+    Layout {
+        file: "crash/camry_2018_frontal_rigid_57kph.csv",
+        name: "Camry, wall, 57 km/h",
+        columns: [&[1, 2], &[], &[]],
+        gain: [GRAVITY; 3],
+        second: 1.0,
+        speed_mps: 57.09 / KMH,
+        kind: Kind::Crash,
+    },
+    Layout {
+        file: "crash/taurus_2007_striking_sills.csv",
+        name: "Taurus, car to car",
+        columns: [&[1, 3], &[2, 4], &[]],
+        gain: [GRAVITY, -GRAVITY, GRAVITY],
+        second: 1.0,
+        speed_mps: 56.5 / KMH,
+        kind: Kind::Crash,
+    },
+    Layout {
+        file: "crash/taurus_2007_striking_cg_faulty_sensor.csv",
+        name: "Taurus, faulty sensor",
+        columns: [&[1], &[2], &[3]],
+        gain: [GRAVITY, -GRAVITY, -GRAVITY],
+        second: 1.0,
+        speed_mps: 56.5 / KMH,
+        kind: Kind::Fault,
+    },
+    road("noncrash/road_surface_1.csv", "road surface 1"),
+    road("noncrash/road_surface_2.csv", "road surface 2"),
+    road("noncrash/road_surface_3.csv", "road surface 3"),
+];
+
+/// A phone on a bumpy road, its axes already turned into the car's.
+const fn road(file: &'static str, name: &'static str) -> Layout {
+    Layout {
+        file,
+        name,
+        columns: [&[4], &[5], &[6]],
+        gain: [1.0; 3],
+        second: 0.001,
+        speed_mps: 10.0,
+        kind: Kind::Quiet,
+    }
+}
+
+impl Recording {
+    /// Reads a table; lines that are no numbers are passed over. None without any row.
+    #[must_use]
+    pub fn read(layout: &Layout, text: &str) -> Option<Self> {
+        let mut rows: Vec<(f64, [f32; 3])> = Vec::new();
+        for line in text.lines().take(MAX_ROWS) {
+            let cells: Vec<Option<f64>> = line.split(',').map(|cell| cell.trim().parse().ok()).collect();
+            let Some(Some(time)) = cells.first() else { continue };
+            let mut force = [0.0, 0.0, GRAVITY];
+            for ((force, columns), gain) in force.iter_mut().zip(layout.columns).zip(layout.gain) {
+                let values = columns.iter().filter_map(|column| cells.get(*column).copied().flatten());
+                #[expect(clippy::cast_possible_truncation, reason = "transducers have no 24 bits")]
+                let sum = values.sum::<f64>() as f32;
+                let count = u8::try_from(columns.len()).unwrap_or(1).max(1);
+                *force += sum / f32::from(count) * gain;
+            }
+            rows.push((time * f64::from(layout.second), force));
+        }
+        let begin = rows.first()?.0;
+        // Crash tests count from contact; everything else from anywhere.
+        let zero = if matches!(layout.kind, Kind::Quiet) { begin } else { 0.0 };
+        #[expect(clippy::cast_possible_truncation, reason = "a recording lasts a minute")]
+        let rows: Vec<(f32, [f32; 3])> = rows.into_iter().map(|(time, force)| ((time - zero) as f32, force)).collect();
+        let wanted = match layout.kind {
+            Kind::Crash => Wanted::Crash(ideal(&rows)),
+            Kind::Fault => Wanted::Fault,
+            Kind::Quiet => Wanted::Quiet,
+        };
+        Some(Self { name: layout.name, wanted, speed_mps: layout.speed_mps, rows })
+    }
+
+    /// What that car's gateway would have heard of it.
+    #[must_use]
+    pub fn heard(&self, rig: &Rig, seed: u64) -> Vec<Heard> {
+        let still = [0.0, 0.0, GRAVITY];
+        let first_s = self.rows.first().map_or(0.0, |(time_s, _)| *time_s);
+        let last_s = self.rows.last().map_or(0.0, |(time_s, _)| *time_s);
+        let even = |from_s: f32, to_s: f32| {
+            (0..10_000_u16)
+                .map(move |step| from_s + f32::from(step) * 0.001)
+                .take_while(move |time_s| *time_s < to_s - 0.000_5)
+                .map(move |time_s| (time_s, still))
+        };
+        let series = even(first_s - LEAD_S, first_s)
+            .chain(self.rows.iter().copied())
+            .chain(even(last_s + 0.001, last_s + REST_S));
+        let wheels_to_s = if matches!(self.wanted, Wanted::Quiet) { f32::MAX } else { 0.0 };
+        rig.listen(series.map(|(time_s, force)| (time_s + ZERO_S, force)), self.speed_mps, wheels_to_s + ZERO_S, seed)
+    }
+}
+
+/// Where contact lies in the time of a case.
+const ZERO_S: f32 = 5.0;
+
+/// The largest change of velocity within 300 ms of contact.
+fn ideal(rows: &[(f32, [f32; 3])]) -> Ideal {
+    let (mut change, mut largest) = ([0.0_f32; 2], [0.0_f32; 2]);
+    for pair in rows.windows(2).filter(|pair| pair[0].0 >= 0.0 && pair[0].0 < 0.3) {
+        let step_s = pair[1].0 - pair[0].0;
+        change[0] += pair[0].1[0] * step_s;
+        change[1] += pair[0].1[1] * step_s;
+        if change[0].hypot(change[1]) > largest[0].hypot(largest[1]) {
+            largest = change;
+        }
+    }
+    Ideal { delta_v_mps: largest[0].hypot(largest[1]), pdof_deg: largest[1].atan2(-largest[0]).to_degrees() }
+}
+
+/// What a car's classifier says of a recording, in one line, and whether that is what should be said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The recording.
+    pub name: String,
+    /// The car.
+    pub profile: String,
+    /// It is as it should be.
+    pub is_right: bool,
+    /// In words.
+    pub text: String,
+}
+
+/// Lets the classifier of that car hear it.
+#[must_use]
+pub fn find(rig: &Rig, name: &str, wanted: Wanted, heard: &[Heard]) -> Finding {
+    let (words, faults) = words(rig, heard);
+    let confirmed = words.iter().find(|word| word.verdict.stage == Stage::Confirmed);
+    let is_right = match wanted {
+        Wanted::Crash(_) => confirmed.is_some(),
+        Wanted::Fault => !faults.is_empty(),
+        Wanted::Quiet => confirmed.is_none(),
+    };
+    let mut text = confirmed.map_or_else(
+        || "no crash".to_owned(),
+        |word| format!("crash, {:.1} ms after contact", (word.said_s - ZERO_S) * 1e3),
+    );
+    if let Wanted::Crash(ideal) = wanted {
+        text.push_str(&grade(&words, ideal));
+    }
+    for fault in &faults {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ", sensor {} faulty: {:?}", fault.sensor.0, fault.kind);
+    }
+    Finding { name: name.to_owned(), profile: rig.name.clone(), is_right, text }
+}
+
+fn grade(words: &[Word], ideal: Ideal) -> String {
+    let Some(graded) = words.iter().find(|word| word.verdict.stage == Stage::Graded) else { return String::new() };
+    let delta_v = graded.verdict.delta_v.map_or_else(
+        || "unknown".to_owned(),
+        |delta_v| {
+            let least = if delta_v.is_lower_bound { "at least " } else { "" };
+            format!("{least}{:.1} km/h", delta_v.resultant_mps * KMH)
+        },
+    );
+    let direction = graded.verdict.direction.map_or_else(
+        || "unknown".to_owned(),
+        |Direction { pdof_deg, .. }| format!("{pdof_deg:.0} deg, {:.0} off", angle_between(pdof_deg, ideal.pdof_deg)),
+    );
+    format!(", dV {delta_v} (true {:.1}), direction {direction}", ideal.delta_v_mps * KMH)
+}
+
+/// The frames of a drive, as that profile's gateway hears them; `speeds` are seconds of the log's clock and m/s.
+#[must_use]
+pub fn drive(profile: &Profile, log: &[u8], wheels: &[(f64, f32)], gnss: &[(f64, f32)]) -> Vec<Heard> {
+    let Ok(mut signals) = profile.table() else { return Vec::new() };
+    let mut intake = profile.intake();
+    let (mut lines, mut heard, mut begin) = (Lines::default(), Vec::new(), None);
+    let mut visit = |line: Result<&[u8], candump::LineError>| {
+        let Ok(Some(line)) = line.and_then(candump::parse) else { return };
+        let Some(time) = line.time else { return };
+        let micros = time.as_unix_micros();
+        let begin = *begin.get_or_insert(micros);
+        let arrived = Rig::moment(0.0) + Duration::from_micros(u64::try_from(micros - begin).unwrap_or(0));
+        intake.frame(arrived, BusId(0), &line.frame, &mut signals);
+        for (at, what) in intake.observations() {
+            heard.push(Heard { arrived, at: *at, what: *what });
+        }
+    };
+    lines.feed(log, |_, line| visit(line));
+    lines.finish(|_, line| visit(line));
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of this century fit")]
+    let begin_s = begin.unwrap_or_default() as f64 / 1e6;
+    let moment = |time_s: f64| Rig::moment(0.0) + Duration::try_from_secs_f64(time_s - begin_s).unwrap_or_default();
+    let mut add = |at: MonoTime, what| heard.push(Heard { arrived: at, at, what });
+    for (time_s, speed) in wheels {
+        add(moment(*time_s), Observation::WheelSpeed(*speed));
+    }
+    for (time_s, speed) in gnss {
+        add(moment(*time_s), Observation::GnssSpeed(*speed));
+    }
+    heard.sort_by_key(|heard| heard.arrived);
+    heard
+}
+
+/// Two columns of a table: seconds, and the mean of some others.
+#[must_use]
+pub fn columns(text: &str, which: &[usize]) -> Vec<(f64, f32)> {
+    let row = |line: &str| {
+        let cells: Vec<f64> = line.split(',').filter_map(|cell| cell.trim().parse().ok()).collect();
+        let values: Vec<f64> = which.iter().filter_map(|column| cells.get(*column).copied()).collect();
+        let count = u8::try_from(values.len()).ok().filter(|count| *count > 0)?;
+        #[expect(clippy::cast_possible_truncation, reason = "a speed")]
+        let mean = (values.iter().sum::<f64>() / f64::from(count)) as f32;
+        Some((*cells.first()?, mean))
+    };
+    text.lines().take(MAX_ROWS).filter_map(row).collect()
+}
