@@ -20,6 +20,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "demo")]
+use crate::sim::Scenario;
+
 pub use exit::{Code, Failure};
 use logging::Filter;
 
@@ -52,7 +55,10 @@ pub enum Command {
         /// Sends the frames of the first bus over this CAN interface and reads them from it; repeat it for the others.
         #[arg(long, value_name = "INTERFACE")]
         can: Vec<String>,
-        /// What the car does: the same seed drives the same way.
+        /// What happens: tour, commute, coverage-gap, lamp, refuel, crash, pileup or night-charge.
+        #[arg(long, value_name = "NAME", default_value = "tour", value_parser = scenario)]
+        scenario: Scenario,
+        /// How the car does it: the same seed drives the same way.
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -156,7 +162,7 @@ impl Command {
         match self {
             Self::Run { config } => run::run(&config, filter),
             #[cfg(feature = "demo")]
-            Self::Demo { duration, can, seed } => demo::demo(duration, &can, seed),
+            Self::Demo { duration, can, scenario, seed } => demo::demo(duration, &can, scenario, seed),
             Self::Check { file } => check::check(&file),
             Self::Decode { dbc, log } => decode::decode(&dbc, log.as_deref()),
             Self::Replay { config, can, gnss, owner } => {
@@ -170,4 +176,10 @@ impl Command {
             Self::Version => version::version(),
         }
     }
+}
+
+#[cfg(feature = "demo")]
+fn scenario(name: &str) -> Result<Scenario, String> {
+    let found = Scenario::ALL.into_iter().find(|scenario| scenario.name() == name);
+    found.ok_or_else(|| format!("one of {}", Scenario::ALL.map(Scenario::name).join(", ")))
 }

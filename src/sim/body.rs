@@ -116,6 +116,7 @@ pub(super) struct Body {
     pub fuel_flap: bool,
     pub occupied: bool,
     pub belted: bool,
+    pub hazard: bool,
     pub tires: [Tire; 4],
     pub ambient_c: f64,
     pub cabin_c: f64,
@@ -141,6 +142,7 @@ impl Body {
             fuel_flap: false,
             occupied: false,
             belted: false,
+            hazard: false,
             tires: [tire; 4],
             ambient_c,
             cabin_c: ambient_c,
@@ -242,7 +244,9 @@ impl Body {
             "Ready" => lit(self.ready),
             "LowBeam" => lit(now.tunnel),
             "TractionBatteryLow" => lit(now.battery.state_of_charge() < BATTERY_LOW),
-            "LeftTurn" if now.pulling_out => Lamp::Flashing,
+            "LeftTurn" if now.pulling_out || self.hazard => Lamp::Flashing,
+            "RightTurn" | "HazardWarning" if self.hazard => Lamp::Flashing,
+            "Airbag" => lit(now.has_fired),
             "EngineCoolantTemperature" => lit(now.coolant_c > 118.0),
             "ServiceDue" => lit(self.service_km < 0.0 || self.service_days < 0.0),
             _ => Lamp::Off,
@@ -258,6 +262,7 @@ pub(super) struct Instruments<'a> {
     pub tunnel: bool,
     /// The driver indicates, before the car joins the traffic.
     pub pulling_out: bool,
+    pub has_fired: bool,
     pub battery: &'a Battery,
 }
 

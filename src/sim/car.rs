@@ -19,6 +19,8 @@ use super::world::World;
 
 /// The steps of the world: while driving, while standing with the ignition off, and asleep.
 const DRIVING_STEP: Duration = Duration::from_millis(10);
+/// While the car collides: the restraint sensor's own.
+const COLLISION_STEP: Duration = Duration::from_millis(1);
 const RESTING_STEP: Duration = Duration::from_millis(50);
 const SLEEPING_STEP: Duration = Duration::from_secs(1);
 
@@ -227,11 +229,13 @@ impl Car {
             let on = match transmitter.duty() {
                 Duty::Ignition => self.world.is_powered(),
                 Duty::Battery => self.world.body.is_awake() || self.world.is_charging(),
-                Duty::Body => self.world.body.is_awake(),
+                Duty::Body => self.world.body.is_awake() && !self.world.is_body_bus_torn(),
             };
             transmitter.switch(on, self.now, index);
         }
-        self.span = if self.is_asleep() {
+        self.span = if self.world.is_colliding() {
+            COLLISION_STEP
+        } else if self.is_asleep() {
             SLEEPING_STEP
         } else if self.world.is_at_rest() {
             RESTING_STEP

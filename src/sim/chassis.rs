@@ -45,6 +45,8 @@ pub(super) struct Losses {
     pub drag: f64,
     pub rolling: f64,
     pub brakes: f64,
+    /// Into bent metal and scratched asphalt.
+    pub collision: f64,
 }
 
 impl Chassis {
@@ -77,6 +79,17 @@ impl Chassis {
         self.losses_j.brakes += brake_mps2 * INERTIA_KG * meters;
         let along_mps2 = (self.speed_mps - before_mps) / dt_s;
         self.sense(along_mps2, spot, dt_s);
+    }
+
+    /// Is pushed for `dt_s` by a collision and spun; returns the acceleration that came of it: nothing pushes the car
+    /// backwards.
+    pub(super) fn collide(&mut self, along_mps2: f64, yaw_dps: f64, dt_s: f64) -> f64 {
+        let before_mps = self.speed_mps;
+        self.speed_mps = (before_mps + along_mps2 * dt_s).max(0.0);
+        self.distance_m += before_mps.midpoint(self.speed_mps) * dt_s;
+        self.yaw_dps = yaw_dps;
+        self.wheels_mps = [self.speed_mps; 4];
+        (self.speed_mps - before_mps) / dt_s
     }
 
     fn sense(&mut self, along_mps2: f64, spot: &Spot, dt_s: f64) {

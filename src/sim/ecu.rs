@@ -5,6 +5,7 @@
 
 use super::battery::{CELLS, ChargeState};
 use super::body::LAMPS;
+use super::collision::{Collision, PACKED};
 use super::powertrain::{Engine, FUEL_J_PER_L};
 use super::sheet::Sheet;
 use super::world::World;
@@ -245,7 +246,9 @@ fn light_status(world: &World, sheet: &mut Sheet<'_>) {
     sheet.flag("LowBeam", on && world.spot.tunnel);
     sheet.flag("DaytimeLight", on && !world.spot.tunnel);
     sheet.flag("BrakeLight", on && world.brake > 0.01);
-    sheet.flag("IndicatorLeft", on && world.is_pulling_out());
+    sheet.flag("IndicatorLeft", on && (world.is_pulling_out() || world.body.hazard));
+    sheet.flag("IndicatorRight", on && world.body.hazard);
+    sheet.flag("HazardLight", world.body.hazard);
 }
 
 /// The lamps of the plain message; the others are paged.
@@ -330,12 +333,17 @@ fn service_info(world: &World, sheet: &mut Sheet<'_>) {
     }
 }
 
-fn restraint_status(_: &World, sheet: &mut Sheet<'_>) {
+fn restraint_status(world: &World, sheet: &mut Sheet<'_>) {
     sheet.flag("AirbagPassengerEnabled", true);
+    let fired = world.has_fired();
+    sheet.put("CrashState", if fired { 2.0 } else { 0.0 });
+    for name in ["DeployedFront", "AirbagDriverDeployed", "FuelCutRequest", "HighVoltageCutRequest"] {
+        sheet.flag(name, fired);
+    }
 }
 
 fn inertial_high(world: &World, sheet: &mut Sheet<'_>) {
-    const NAMES: [[&str; 3]; 5] = [
+    const NAMES: [[&str; 3]; PACKED] = [
         ["AccelHighX0", "AccelHighY0", "AccelHighZ0"],
         ["AccelHighX1", "AccelHighY1", "AccelHighZ1"],
         ["AccelHighX2", "AccelHighY2", "AccelHighZ2"],
@@ -344,8 +352,10 @@ fn inertial_high(world: &World, sheet: &mut Sheet<'_>) {
     ];
     // A sensor of 50 g is coarser, and is not filtered as that of the stability control is.
     let shake_mps2 = 0.15 + 2.0 * shake_mps2(world);
-    for names in NAMES {
-        for (name, accel_mps2) in names.into_iter().zip(world.chassis.accel_mps2) {
+    let steady = [world.chassis.accel_mps2; PACKED];
+    let samples = world.collision.as_ref().map_or(steady, Collision::recent_mps2);
+    for (names, sample_mps2) in NAMES.into_iter().zip(samples) {
+        for (name, accel_mps2) in names.into_iter().zip(sample_mps2) {
             let noise_mps2 = shake_mps2 * sheet.noise.normal();
             sheet.put(name, accel_mps2 + noise_mps2);
         }

@@ -12,6 +12,7 @@ mod battery;
 mod body;
 mod car;
 mod chassis;
+mod collision;
 pub mod crash;
 mod driver;
 mod ecu;

@@ -1,6 +1,7 @@
 //! The stories: what the people around the car do, step by step.
 
 use super::body::Ignition;
+use super::collision::Kind;
 
 /// A story that the simulated car can live through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,14 +17,26 @@ pub enum Scenario {
     Lamp,
     /// To the filling station and home.
     Refuel,
+    /// The left front against another car at some 50 km/h: airbags, hazard warning, the driver gets out.
+    Crash,
+    /// The same, the harness of the body bus is torn, and a second later the car is struck from behind.
+    Pileup,
     /// Home, plugged in over night, buses asleep once it is full, off in the morning.
     NightCharge,
 }
 
 impl Scenario {
     /// Every story.
-    pub const ALL: [Self; 6] =
-        [Self::Tour, Self::Commute, Self::CoverageGap, Self::Lamp, Self::Refuel, Self::NightCharge];
+    pub const ALL: [Self; 8] = [
+        Self::Tour,
+        Self::Commute,
+        Self::CoverageGap,
+        Self::Lamp,
+        Self::Refuel,
+        Self::Crash,
+        Self::Pileup,
+        Self::NightCharge,
+    ];
 
     /// The name on the command line.
     #[must_use]
@@ -34,6 +47,8 @@ impl Scenario {
             Self::CoverageGap => "coverage-gap",
             Self::Lamp => "lamp",
             Self::Refuel => "refuel",
+            Self::Crash => "crash",
+            Self::Pileup => "pileup",
             Self::NightCharge => "night-charge",
         }
     }
@@ -47,7 +62,7 @@ impl Scenario {
     /// State of charge (0 to 1) and fuel in liters at the beginning.
     pub(super) const fn stores(self) -> (f64, f64) {
         match self {
-            Self::Tour | Self::Commute | Self::CoverageGap | Self::Lamp => (0.62, 21.0),
+            Self::Tour | Self::Commute | Self::CoverageGap | Self::Lamp | Self::Crash | Self::Pileup => (0.62, 21.0),
             Self::Refuel => (0.16, 4.2),
             Self::NightCharge => (0.78, 30.0),
         }
@@ -57,7 +72,7 @@ impl Scenario {
     pub(super) fn steps(self, from_m: f64) -> Vec<Step> {
         let mut steps = self.first_round();
         for step in &mut steps {
-            if let Step::DriveTo(meters) = step {
+            if let Step::DriveTo(meters) | Step::DriveInto(meters, _) = step {
                 *meters += from_m;
             }
         }
@@ -113,6 +128,8 @@ impl Scenario {
                 &[Step::Wait(20.0)],
             ]
             .concat(),
+            Self::Crash => [board().as_slice(), &[Step::DriveInto(140.0, Kind::Offset)], &get_out()].concat(),
+            Self::Pileup => [board().as_slice(), &[Step::DriveInto(140.0, Kind::Pileup)], &get_out()].concat(),
             Self::NightCharge => [
                 board().as_slice(),
                 &[Step::DriveTo(500.0)],
@@ -147,6 +164,8 @@ pub(super) enum Step {
     Drive(bool),
     /// So many meters after the scenario's beginning, then stand.
     DriveTo(f64),
+    /// Drive on, and collide so many meters after the scenario's beginning.
+    DriveInto(f64, Kind),
     /// A tire (0 to 3: front left, front right, rear left, rear right) loses so many kPa a second, down to flat-ish.
     Leak(usize, f64),
     /// All tires are put right.
@@ -198,6 +217,19 @@ fn halt() -> Vec<Step> {
 
 fn go_on() -> Vec<Step> {
     board().into_iter().skip(4).collect()
+}
+
+/// After a collision.
+fn get_out() -> [Step; 7] {
+    [
+        Step::Say("the driver gets out of the wreck"),
+        Step::Belt(false),
+        Step::Wait(2.0),
+        Step::DriverDoor(true),
+        Step::Wait(1.5),
+        Step::Sit(false),
+        Step::Wait(20.0),
+    ]
 }
 
 fn leave() -> Vec<Step> {

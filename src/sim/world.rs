@@ -5,6 +5,7 @@ use crate::rng::Rng;
 use super::battery::{Battery, Charger, LowVoltage};
 use super::body::{Body, Fluids, Ignition, Instruments, LAMPS, Lamp, TANK_L};
 use super::chassis::{Chassis, INERTIA_KG};
+use super::collision::{Collision, Kind};
 use super::driver::Driver;
 use super::powertrain::{Ask, FUEL_J_PER_L, Give, Powertrain};
 use super::road::{Road, Spot};
@@ -19,6 +20,8 @@ const HOLD_N: f64 = 6_000.0;
 const PUMP_LPS: f64 = 0.6;
 /// The indicator is set for so long before and after driving off.
 const INDICATE_S: f64 = 2.5;
+/// So close to a collision, the steps of time are short.
+const NEAR_M: f64 = 1.0;
 const ODOMETER_KM: f64 = 23_417.4;
 const AMBIENT_C: f64 = 9.0;
 
@@ -43,6 +46,9 @@ pub(super) struct World {
     pub wheel_w: f64,
     driver: Driver,
     drive_to_m: Option<f64>,
+    /// Where it happens, and what.
+    fate: Option<(f64, Kind)>,
+    pub collision: Option<Collision>,
     drive_s: f64,
     pump_l: f64,
     mains_j: f64,
@@ -69,6 +75,8 @@ impl World {
             wheel_w: 0.0,
             driver: Driver::new(Rng::new(rng.next_u64())),
             drive_to_m: None,
+            fate: None,
+            collision: None,
             drive_s: 0.0,
             pump_l: 0.0,
             mains_j: 0.0,
@@ -103,6 +111,11 @@ impl World {
                 self.drive_s = 0.0;
             }
             Step::DriveTo(meters) => self.drive_to_m = Some(meters),
+            Step::DriveInto(meters, kind) => {
+                // The driver means to go on.
+                self.drive_to_m = Some(meters + 1_000.0);
+                self.fate = Some((meters, kind));
+            }
             Step::Leak(wheel, kpa_per_s) => {
                 if let Some(tire) = self.body.tires.get_mut(wheel) {
                     tire.leak_kpa_per_s = kpa_per_s;
@@ -116,7 +129,23 @@ impl World {
 
     /// What was begun is not finished yet.
     pub(super) fn is_busy(&self) -> bool {
-        self.drive_to_m.is_some() || self.pump_l > 0.0
+        self.drive_to_m.is_some() || self.pump_l > 0.0 || self.is_colliding()
+    }
+
+    /// From just before contact until nothing moves any more.
+    pub(super) fn is_colliding(&self) -> bool {
+        let is_near = self.fate.is_some_and(|(at_m, _)| at_m - self.chassis.distance_m < NEAR_M);
+        is_near || self.collision.as_ref().is_some_and(|collision| !collision.is_over())
+    }
+
+    /// The airbags have fired.
+    pub(super) fn has_fired(&self) -> bool {
+        self.collision.as_ref().is_some_and(Collision::has_fired)
+    }
+
+    /// The body bus is torn.
+    pub(super) fn is_body_bus_torn(&self) -> bool {
+        self.collision.as_ref().is_some_and(Collision::has_torn_body_bus)
     }
 
     /// The car stands with its ignition off: nothing happens quickly.
@@ -136,7 +165,14 @@ impl World {
 
     pub(super) fn advance(&mut self, dt_s: f64) {
         self.pump(dt_s);
-        let give = if self.body.ready { self.drive(dt_s) } else { Give { force_n: 0.0, electric_w: 0.0 } };
+        self.meet_fate();
+        let give = if self.collision.is_some() {
+            self.collide(dt_s)
+        } else if self.body.ready {
+            self.drive(dt_s)
+        } else {
+            Give { force_n: 0.0, electric_w: 0.0 }
+        };
         self.fluids.fuel_l = (self.fluids.fuel_l - self.powertrain.fuel_w * dt_s / FUEL_J_PER_L).max(0.0);
         let charge_before = self.charger.state;
         let (mains_j, charger_loss_j) = self.charger.step(&self.battery, dt_s);
@@ -188,6 +224,28 @@ impl World {
         give
     }
 
+    fn meet_fate(&mut self) {
+        if let Some((_, kind)) = self.fate.filter(|(at_m, _)| self.chassis.distance_m >= *at_m) {
+            (self.fate, self.drive_to_m) = (None, None);
+            self.collision = Some(Collision::new(kind, &self.chassis));
+            (self.accelerator, self.brake, self.regeneration_n, self.wheel_w) = (0.0, 1.0, 0.0, 0.0);
+        }
+    }
+
+    fn collide(&mut self, dt_s: f64) -> Give {
+        let before_j = self.chassis.energy_j(self.spot.altitude_m);
+        if let Some(collision) = &mut self.collision {
+            collision.step(&mut self.chassis, dt_s);
+            if collision.has_cut() && self.body.ready {
+                (self.body.ready, self.body.hazard) = (false, true);
+                self.powertrain.stop();
+            }
+        }
+        self.spot = self.road.at(self.chassis.distance_m);
+        self.chassis.losses_j.collision += before_j - self.chassis.energy_j(self.spot.altitude_m);
+        Give { force_n: 0.0, electric_w: 0.0 }
+    }
+
     fn pump(&mut self, dt_s: f64) {
         if self.pump_l <= 0.0 {
             return;
@@ -212,6 +270,7 @@ impl World {
             coolant_c: self.fluids.coolant_c,
             tunnel: self.spot.tunnel,
             pulling_out: self.is_pulling_out(),
+            has_fired: self.has_fired(),
             battery: &self.battery,
         })
     }
@@ -238,7 +297,8 @@ impl World {
                 + powertrain.crank
                 + chassis.drag
                 + chassis.rolling
-                + chassis.brakes,
+                + chassis.brakes
+                + chassis.collision,
         }
     }
 }

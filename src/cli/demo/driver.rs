@@ -32,14 +32,14 @@ impl Driver {
     /// Starts the car on a thread of its own; what it sends comes out of the receiver, but for the buses that have an
     /// interface.
     pub(super) fn start(
-        seed: u64,
+        (scenario, seed): (Scenario, u64),
         interfaces: &[String],
         coverage: Coverage,
         console: Console,
     ) -> Result<(Self, Receiver<Stimulus>), Box<dyn std::error::Error>> {
         let clock = MonoClock::new()?;
         let begin = Begin { mono: clock.now(), wall: clock.wall().1.wall };
-        let car = Car::new(seed, Scenario::Tour, begin)?;
+        let car = Car::new(seed, scenario, begin)?;
         let writers = interfaces.iter().map(|name| CanWriter::open(name)).collect::<Result<Vec<_>, _>>()?;
         let (wire, stimuli) = channel(WIRE);
         let is_parked = Arc::new(AtomicBool::new(false));

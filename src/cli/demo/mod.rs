@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::runtime::{self, Plan};
+use crate::sim::Scenario;
 
 use super::exit::{Code, Failure};
 use broker::Arrival;
@@ -34,7 +35,12 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Runs until Ctrl-C, or for `duration_s`; fails when the cloud misses anything.
-pub(super) fn demo(duration_s: Option<u64>, interfaces: &[String], seed: u64) -> Result<(), Failure> {
+pub(super) fn demo(
+    duration_s: Option<u64>,
+    interfaces: &[String],
+    scenario: Scenario,
+    seed: u64,
+) -> Result<(), Failure> {
     let unavailable = |doing: &str, error: std::io::Error| Failure::new(Code::System, format!("{doing}: {error}"));
     let folder = settings::TemporaryFolder::new().map_err(|error| unavailable("making a temporary folder", error))?;
     let (address, arrivals) = broker::start().map_err(|error| unavailable("starting the broker", error))?;
@@ -47,7 +53,7 @@ pub(super) fn demo(duration_s: Option<u64>, interfaces: &[String], seed: u64) ->
     console.say("demo", &format!("metrics on http://{page}/metrics; Ctrl-C ends the demo"));
 
     let (stop, stopped) = oneshot::channel();
-    let (driver, stimuli) = Driver::start(seed, interfaces, coverage.clone(), console.clone())
+    let (driver, stimuli) = Driver::start((scenario, seed), interfaces, coverage.clone(), console.clone())
         .map_err(|error| Failure::new(Code::Software, format!("starting the simulated car: {error}")))?;
     let cloud = spawn_cloud(arrivals, monitor.clone(), console.clone())
         .map_err(|error| unavailable("starting the cloud", error))?;
