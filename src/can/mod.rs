@@ -7,6 +7,7 @@ pub mod encode;
 pub mod frame;
 pub mod health;
 pub mod plan;
+pub mod silence;
 #[cfg(test)]
 mod testkit;
 

@@ -1,13 +1,14 @@
 //! From a checked profile to the parts that run.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::can::dbc::Signal;
 use crate::can::plan::{MessageIx, Probe};
 use crate::can::{BusId, CanId};
 use crate::crash::{SensorIx, SensorSpec};
 use crate::signals::inertial::{InertialSetup, InertialValue};
-use crate::signals::intake::{BusSetup, Intake, MessageSetup, SignalSetup};
+use crate::signals::intake::{BUS_SILENT_AFTER, BusSetup, Intake, MessageSetup, SignalSetup};
 use crate::signals::publish::Publisher;
 use crate::signals::{SignalId, Signals, TableError};
 
@@ -24,6 +25,13 @@ impl Profile {
     #[must_use]
     pub fn intake(&self) -> Intake {
         Intake::new((0..).zip(&self.buses).map(|(index, bus)| self.bus_setup(index, bus)).collect())
+    }
+
+    /// So long without any frame, and the bus is silent: as long as its fastest cyclic message may be missing.
+    #[must_use]
+    pub fn silence(&self, bus: BusId) -> Duration {
+        let rules = self.buses.get(usize::from(bus.0)).into_iter().flat_map(|bus| &bus.rules);
+        rules.filter_map(|rule| rule.timeout).min().unwrap_or(BUS_SILENT_AFTER)
     }
 
     /// The inertial sensors, as the classifier numbers them.

@@ -233,10 +233,15 @@ impl Outbox {
         self.due
     }
 
+    /// The next thing to ask of the store.
+    pub fn poll_request(&mut self) -> Option<Effect> {
+        self.requests.pop_front().map(|(ticket, request)| Effect::Store(ticket, request))
+    }
+
     /// The next thing to do outside: store requests first, then publications while the window has room.
     pub fn poll_effect(&mut self, encoder: &Encoder<'_>) -> Option<Effect> {
-        if let Some((ticket, request)) = self.requests.pop_front() {
-            return Some(Effect::Store(ticket, request));
+        if let Some(effect) = self.poll_request() {
+            return Some(effect);
         }
         let lane = self.next_lane()?;
         let token = self.next_token();

@@ -5,7 +5,9 @@ use tracing::warn;
 
 use crate::crash::Verdict;
 use crate::delivery::BootId;
-use crate::services::{Answer, Cx, DriveState, Event, Ignition, Output, Place, Service, Services, Settings, View};
+use crate::services::{
+    Answer, Cx, DriveState, Event, Ignition, Output, Phase, Place, Service, Services, Settings, View,
+};
 use crate::signals::{SignalId, Signals};
 use crate::time::{Clock, MonoTime};
 
@@ -82,6 +84,11 @@ impl Crew {
     /// A signal changed.
     pub(super) fn changed(&mut self, id: SignalId) {
         self.waiting |= self.interests.get(usize::from(id.0)).copied().unwrap_or_default();
+    }
+
+    /// What the car is doing as a whole.
+    pub(super) const fn phase(&self) -> Phase {
+        self.ignition.drive().phase
     }
 
     /// Something that concerns everybody: a verdict, a setting, an answer.

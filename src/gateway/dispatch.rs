@@ -165,6 +165,10 @@ impl Dispatch {
         while let Some(report) = self.outbox.poll_report(now, self.stamp(context.clock, now)) {
             self.push(now, report);
         }
+        // Records go before values that are merely kept: a crash does not wait for the commit of a fuel level.
+        if let Some(effect) = self.outbox.poll_request() {
+            return Some(effect);
+        }
         if let Some((ticket, request)) = self.saves.pop_front() {
             return Some(Effect::Store(ticket, request));
         }

@@ -37,6 +37,7 @@ impl Gateway {
         self.expose_buses(page);
         self.expose_signals(page);
         self.expose_gnss(page);
+        self.expose_crash(page);
         self.expose_link(page);
         self.expose_lanes(page);
         self.expose_store(page);
@@ -131,6 +132,26 @@ impl Gateway {
         }
         if let Some(age) = self.position.age(self.now) {
             page.gauge("telltale_gnss_fix_age_seconds", "Age of the last believed fix.", &[], age.as_secs_f64());
+        }
+    }
+
+    fn expose_crash(&self, page: &mut Exposition) {
+        let sensors: Vec<_> = self.crash.sensors().collect();
+        for sensor in &sensors {
+            let labels = [("sensor", sensor.name)];
+            page.counter("telltale_inertial_samples_total", "Samples of an inertial sensor.", &labels, sensor.samples);
+        }
+        for sensor in &sensors {
+            let help = "Samples that were lost: the frame failed its check, or held no value.";
+            page.counter("telltale_inertial_lost_total", help, &[("sensor", sensor.name)], sensor.lost);
+        }
+        for sensor in &sensors {
+            let help = "Faults of an inertial sensor.";
+            page.counter("telltale_inertial_faults_total", help, &[("sensor", sensor.name)], sensor.faults);
+        }
+        for (stage, count) in self.crash.verdicts() {
+            let help = "Words of the crash classifier by stage.";
+            page.counter("telltale_crash_verdicts_total", help, &[("stage", stage)], count);
         }
     }
 

@@ -8,11 +8,13 @@
 //!
 //! The same inputs give the same effects, byte for byte.
 //!
-//! After each input the parts act in one order, so that each sees the work of those before it: time-outs of signals,
-//! ignition, the other services, publishing, delivery. Time never goes back: an input that is stamped earlier than the
+//! After each input the parts act in one order, so that each sees the work of those before it: the crash classifier,
+//! which hears inertial samples before anything else, time-outs of signals, ignition, the other services, publishing,
+//! delivery. Time never goes back: an input that is stamped earlier than the
 //! last one (frames of two buses, drained in batches) is handled as if it came now.
 
 mod buses;
+mod crash;
 mod crew;
 mod dispatch;
 mod effect;
@@ -37,6 +39,7 @@ use crate::signals::{SignalId, Signals, TableError, keep};
 use crate::time::{Clock, ClockChange, KernelBoot, MonoTime, TimeSource, WallReading};
 
 use buses::Buses;
+use crash::Crash;
 use crew::{Crew, Round, Scene};
 use dispatch::{Context, Dispatch};
 use owner::Owner;
@@ -103,6 +106,7 @@ pub struct Gateway {
     signals: Signals,
     intake: Intake,
     position: Position,
+    crash: Crash,
     crew: Crew,
     /// The last word on a crash.
     verdict: Option<Verdict>,
@@ -139,7 +143,8 @@ impl Gateway {
         });
         let signals = profile.table()?;
         let crew = Crew::new(&signals, services::all(&signals, &profile.vehicle, &emergency));
-        let groups = all_groups(profile.groups.clone(), &crew.groups());
+        let crash = Crash::new(now, boot, &profile, &signals);
+        let groups = all_groups(profile.groups.clone(), &crew.groups(), crash.is_equipped());
         Ok(Self {
             now,
             kernel,
@@ -151,6 +156,7 @@ impl Gateway {
             position: Position::new(&profile, &signals),
             publisher: Publisher::new(profile.policies, groups),
             signals,
+            crash,
             crew,
             verdict: None,
             dispatch: Dispatch::new(now, vehicle, (boot, kernel), limits, (seed, keep_alive)),
@@ -218,6 +224,7 @@ impl Gateway {
         let due = [
             self.intake.poll_timeout(),
             self.position.poll_timeout(),
+            self.crash.poll_timeout(),
             self.crew.deadline(),
             self.publisher.deadline(),
             self.publisher.group_deadline().filter(|_| self.tells_states()),
@@ -267,6 +274,7 @@ impl Gateway {
             return;
         }
         self.intake.frame(at, bus, frame, &mut self.signals);
+        self.crash.frame(at, bus, self.intake.observations(), &self.signals);
         if !self.has_decoded && self.intake.has_decoded(bus) {
             self.has_decoded = true;
             info!(bus = self.buses.name(bus), id = %frame.id(), "first frame decoded");
@@ -319,6 +327,7 @@ impl Gateway {
         debug!(restored, "last known values are back");
         let view = view(self.now, self.kernel, &self.signals, &self.clock);
         self.position.restore(saved, &view);
+        self.crash.restore(saved);
         self.crew.release(saved, &view);
         self.publisher.touch_all();
     }
@@ -343,13 +352,21 @@ impl Gateway {
         if let Some((at, reading)) = self.position.settle(self.now, &mut self.signals) {
             self.wall_clock(at, reading);
         }
+        if let Some((at, speed_mps)) = self.position.take_speed() {
+            self.crash.ground_speed(at, speed_mps);
+        }
+        self.signals.take_changed(&mut self.changed);
+        for id in &self.changed {
+            self.crash.changed(self.now, *id, &self.signals);
+        }
+        self.crash.handle_timeout(self.now);
+        self.follow_crash();
         if self.position.take_changed() {
             self.publisher.touch(position::GROUP);
         }
         if let Some(event) = self.buses.poll_event(self.now) {
             self.report(event);
         }
-        self.signals.take_changed(&mut self.changed);
         for id in self.changed.drain(..) {
             self.crew.changed(id);
             self.publisher.changed(self.now, &self.signals, id);
@@ -358,6 +375,7 @@ impl Gateway {
             self.hear(input);
         }
         self.round(None);
+        self.crash.drive(self.now, self.crew.phase());
         self.publish();
         if self.save_due().is_some_and(|due| due <= self.now) {
             self.save(true);
@@ -456,6 +474,9 @@ impl Gateway {
         if name == OWN_GROUP {
             self.describe_self(&mut data);
         }
+        if name == crash::GROUP && self.crash.is_equipped() {
+            self.crash.describe(&view, &mut data);
+        }
         if name == owner::GROUP {
             data.insert(owner::GROUP.to_owned(), self.owner.describe());
         }
@@ -528,6 +549,7 @@ impl Gateway {
             values.extend(self.position.save(&view));
             values.extend(self.owner.save());
         }
+        values.extend(self.crash.take_unsaved(all));
         self.dispatch.save(values);
     }
 }
@@ -537,14 +559,15 @@ fn view<'a>(now: MonoTime, boot: KernelBoot, signals: &'a Signals, clock: &'a Cl
 }
 
 /// The groups of the profile, and those that only services or the gateway itself write to.
-fn all_groups(mut groups: Vec<Group>, services: &[&str]) -> Vec<Group> {
+fn all_groups(mut groups: Vec<Group>, services: &[&str], has_crash: bool) -> Vec<Group> {
     let services = services.iter().map(|name| (*name, SERVICE_GROUP_INTERVAL));
     let own = [
         (OWN_GROUP, OWN_INTERVAL),
         (position::GROUP, position::GROUP_INTERVAL),
         (owner::GROUP, SERVICE_GROUP_INTERVAL),
     ];
-    for (name, min_interval) in services.chain(own) {
+    let safety = has_crash.then_some((crash::GROUP, SERVICE_GROUP_INTERVAL));
+    for (name, min_interval) in services.chain(own).chain(safety) {
         if !groups.iter().any(|group| group.name == name) {
             groups.push(Group { name: name.to_owned(), min_interval });
         }

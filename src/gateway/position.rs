@@ -99,6 +99,8 @@ pub(super) struct Position {
     is_fresh: bool,
     told: Option<Place>,
     is_changed: bool,
+    /// Over ground, of the newest fix that was believed and not asked for yet.
+    speed: Option<(MonoTime, f64)>,
 }
 
 impl Position {
@@ -116,6 +118,7 @@ impl Position {
             is_fresh: false,
             told: None,
             is_changed: false,
+            speed: None,
         }
     }
 
@@ -169,6 +172,7 @@ impl Position {
             course_deg: fix.course_deg,
             speed_mps: fix.speed_mps,
         };
+        self.speed = fix.speed_mps.map(|speed_mps| (fix.at, speed_mps)).or(self.speed);
         let place = Place { at: At::Mono(fix.at), fix: known };
         let is_far = self.told.is_none_or(|told| distance_m(told.fix, known) >= WORTH_TELLING_M);
         self.is_changed |= is_far || !self.is_fresh;
@@ -185,6 +189,11 @@ impl Position {
 
     pub(super) fn poll_timeout(&self) -> Option<MonoTime> {
         self.receiver.poll_timeout().into_iter().chain(self.stale_at()).min()
+    }
+
+    /// The speed over ground, when there is a new one.
+    pub(super) const fn take_speed(&mut self) -> Option<(MonoTime, f64)> {
+        self.speed.take()
     }
 
     /// Whether the state is worth telling anew; asked, it is as good as told.

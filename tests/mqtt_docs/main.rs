@@ -25,6 +25,9 @@ const VEHICLE: &str = "car-0001";
 /// A tour with a tire that loses air, a refueling, the way home and a short charge.
 const TOUR: Duration = Duration::from_secs(540);
 
+/// A crash, a second one, and what the car says until it is over.
+const PILEUP: Duration = Duration::from_secs(45);
+
 /// A message as it left the car; the topic is named below the root.
 #[derive(Debug, Clone)]
 struct Message {
@@ -143,15 +146,17 @@ fn read_docs() -> Docs {
 /// Every message, by topic.
 fn published() -> BTreeMap<String, Vec<Message>> {
     let mut by_topic: BTreeMap<String, Vec<Message>> = BTreeMap::new();
-    for message in [tour(), oddities::live(), vec![last_will()]].concat() {
+    for message in
+        [drive(Scenario::Tour, TOUR), drive(Scenario::Pileup, PILEUP), oddities::live(), vec![last_will()]].concat()
+    {
         by_topic.entry(message.topic.clone()).or_default().push(message);
     }
     by_topic
 }
 
-/// A tour of the simulated car.
-fn tour() -> Vec<Message> {
-    let recording = sim::record(Scenario::Tour, 1, TOUR).expect("the simulated car speaks");
+/// A drive of the simulated car.
+fn drive(scenario: Scenario, duration: Duration) -> Vec<Message> {
+    let recording = sim::record(scenario, 1, duration).expect("the simulated car speaks");
     let logs = Logs { can: &recording.can, gnss: &recording.gnss, owner: b"" };
     let mut lines = Vec::new();
     let (count, written) = replay::play(demo_phev(), logs, &mut lines).unwrap_or_else(|_| panic!("no replay"));

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value as Json};
 
 /// Objects whose members depend on the car: an example shows some of them.
-const OPEN: [&str; 5] = ["signals", "openings", "locks", "belts", "buses"];
+const OPEN: [&str; 6] = ["signals", "openings", "locks", "belts", "buses", "sensors"];
 
 /// Texts that depend on the run.
-const RUN: [&str; 7] = ["id", "sequence", "boot", "version", "hash", "detail", "reason"];
+const RUN: [&str; 8] = ["id", "sequence", "boot", "version", "hash", "hex", "detail", "reason"];
 
 /// The first difference between an example and a message: members, types, and texts that are not times.
 pub(crate) fn difference(example: &Json, real: &Json) -> Option<String> {

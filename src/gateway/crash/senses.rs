@@ -1,0 +1,170 @@
+//! What the classifier hears of beside the inertial sensors: speeds, brake, restraints, belts.
+//!
+//! Only good values are handed on; what was last known holds where a signal stops.
+
+use crate::crash::{Belts, Observation, Restraint};
+use crate::signals::{At, Quality, SignalId, Signals};
+
+/// A foot that rests on the pedal is not a foot that brakes: position in percent.
+const BRAKING_PERCENT: f64 = 3.0;
+
+const KMH_PER_MPS: f64 = 3.6;
+
+/// The wheels, in the order of VSS.
+const WHEELS: [&str; 4] = [
+    "Vehicle.Chassis.Axle.Row1.Wheel.Left.Speed",
+    "Vehicle.Chassis.Axle.Row1.Wheel.Right.Speed",
+    "Vehicle.Chassis.Axle.Row2.Wheel.Left.Speed",
+    "Vehicle.Chassis.Axle.Row2.Wheel.Right.Speed",
+];
+
+const RESTRAINTS: [(&str, Restraint); 5] = [
+    ("Vehicle.Restraint.IsFrontDeployed", Restraint::Front),
+    ("Vehicle.Restraint.IsLeftDeployed", Restraint::Left),
+    ("Vehicle.Restraint.IsRightDeployed", Restraint::Right),
+    ("Vehicle.Restraint.IsRearDeployed", Restraint::Rear),
+    ("Vehicle.Restraint.IsRolloverDetected", Restraint::Rollover),
+];
+
+/// Seats from left to right of a row, as [`Belts`] counts them.
+const SEATS: [&str; 3] = ["DriverSide", "Middle", "PassengerSide"];
+
+/// Rows that [`Belts`] has bits for.
+const ROWS: usize = 5;
+
+/// What a signal tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sense {
+    Restraint(Restraint),
+    /// An airbag of a seat: something fired.
+    Airbag,
+    Belt(u16),
+    Occupant(u16),
+    /// Position of the pedal in percent.
+    Pedal,
+    /// The brake light: any label but `INACTIVE`.
+    BrakeLight,
+}
+
+/// Listens to the signals.
+#[derive(Debug)]
+pub(super) struct Senses {
+    /// What each signal tells.
+    by_signal: Vec<Option<Sense>>,
+    /// By signal: a restraint's flag is set.
+    is_set: Vec<bool>,
+    wheels: Vec<SignalId>,
+    /// When the speed was received that was handed on last.
+    wheels_at: At,
+    is_braking: Option<bool>,
+    belts: Belts,
+}
+
+impl Senses {
+    pub(super) fn new(signals: &Signals) -> Self {
+        let mut by_signal = vec![None; signals.len()];
+        for (id, def, _) in signals.iter() {
+            if let Some(sense) = by_signal.get_mut(usize::from(id.0)) {
+                *sense = sense_of(&def.path);
+            }
+        }
+        let mut wheels: Vec<SignalId> = WHEELS.into_iter().filter_map(|path| signals.id(path)).collect();
+        if wheels.is_empty() {
+            wheels.extend(signals.id("Vehicle.Speed"));
+        }
+        let is_set = vec![false; signals.len()];
+        Self { by_signal, is_set, wheels, wheels_at: At::Unknown, is_braking: None, belts: Belts::default() }
+    }
+
+    /// Something tells of a crash though there is no inertial sensor.
+    pub(super) fn has_restraints(&self) -> bool {
+        self.by_signal.iter().flatten().any(|sense| matches!(sense, Sense::Restraint(_) | Sense::Airbag))
+    }
+
+    /// The speed of the wheels, when it was received anew. Of several wheels it is the second fastest: one that spins
+    /// does not count, nor do two that a braking driver has locked.
+    #[inline]
+    pub(super) fn poll_speed(&mut self, signals: &Signals) -> Option<Observation> {
+        let at = signals.get(*self.wheels.first()?).at;
+        if at == self.wheels_at {
+            return None;
+        }
+        self.wheels_at = at;
+        let (mut fastest, mut second) = (None, None);
+        for kmh in self.wheels.iter().filter_map(|id| signals.get(*id).good_f64()).map(f64::abs) {
+            if fastest.is_none_or(|fastest| kmh > fastest) {
+                (second, fastest) = (fastest, Some(kmh));
+            } else if second.is_none_or(|second| kmh > second) {
+                second = Some(kmh);
+            }
+        }
+        let kmh = second.or(fastest)?;
+        #[expect(clippy::cast_possible_truncation, reason = "a car's speed has few digits")]
+        Some(Observation::WheelSpeed((kmh / KMH_PER_MPS) as f32))
+    }
+
+    /// What the change of a signal tells.
+    pub(super) fn changed(&mut self, id: SignalId, signals: &Signals) -> Option<Observation> {
+        let index = usize::from(id.0);
+        let sense = (*self.by_signal.get(index)?)?;
+        let reading = signals.get(id);
+        if reading.quality != Quality::Good {
+            return None;
+        }
+        match sense {
+            Sense::Restraint(restraint) => self.restraint(index, reading.good_bool()?, restraint),
+            Sense::Airbag => self.restraint(index, reading.good_bool()?, Restraint::Unspecified),
+            Sense::Belt(bit) => {
+                set(&mut self.belts.belted, bit, reading.good_bool()?);
+                Some(Observation::Belts(self.belts))
+            }
+            Sense::Occupant(bit) => {
+                let label = signals.label(id, reading.good()?)?;
+                set(&mut self.belts.sensed, bit, label != "UNKNOWN");
+                set(&mut self.belts.occupied, bit, label == "OCCUPIED");
+                Some(Observation::Belts(self.belts))
+            }
+            Sense::Pedal => self.braking(reading.good_f64()? >= BRAKING_PERCENT),
+            Sense::BrakeLight => self.braking(signals.label(id, reading.good()?)? != "INACTIVE"),
+        }
+    }
+
+    fn braking(&mut self, is_braking: bool) -> Option<Observation> {
+        let is_news = self.is_braking.replace(is_braking) != Some(is_braking);
+        is_news.then_some(Observation::Braking(is_braking))
+    }
+
+    /// Several airbags tell of one thing: it is taken back when the last of them takes it back.
+    fn restraint(&mut self, index: usize, is_set: bool, restraint: Restraint) -> Option<Observation> {
+        let sense = *self.by_signal.get(index)?;
+        *self.is_set.get_mut(index)? = is_set;
+        let mut alike = self.by_signal.iter().zip(&self.is_set).filter(|(other, _)| **other == sense);
+        Some(Observation::Restraint(restraint, alike.any(|(_, is_set)| *is_set)))
+    }
+}
+
+fn set(bits: &mut u16, bit: u16, on: bool) {
+    *bits = if on { *bits | bit } else { *bits & !bit };
+}
+
+fn sense_of(path: &str) -> Option<Sense> {
+    if let Some((_, restraint)) = RESTRAINTS.iter().find(|(known, _)| *known == path) {
+        return Some(Sense::Restraint(*restraint));
+    }
+    match path {
+        "Vehicle.Chassis.Brake.PedalPosition" => return Some(Sense::Pedal),
+        "Vehicle.Body.Lights.Brake.IsActive" => return Some(Sense::BrakeLight),
+        _ => {}
+    }
+    let (row, rest) = path.strip_prefix("Vehicle.Cabin.Seat.Row")?.split_once('.')?;
+    let (seat, what) = rest.split_once('.')?;
+    let row: usize = row.parse().ok().filter(|row| (1..=ROWS).contains(row))?;
+    let seat = SEATS.iter().position(|name| *name == seat)?;
+    let bit = 1_u16 << ((row - 1) * SEATS.len() + seat);
+    match what {
+        "Airbag.IsDeployed" => Some(Sense::Airbag),
+        "IsBelted" => Some(Sense::Belt(bit)),
+        "OccupancyStatus" => Some(Sense::Occupant(bit)),
+        _ => None,
+    }
+}

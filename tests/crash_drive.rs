@@ -1,0 +1,168 @@
+//! A crash of the simulated car through the whole gateway, in virtual time: what leaves the car, in which order.
+#![cfg(feature = "demo")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use telltale::cli::replay;
+use telltale::config::{Config, Emergency};
+use telltale::delivery::{BootId, Lane, Limits, VehicleId};
+use telltale::gateway::{Effect, Gateway, Input, Setup, StoreEvent, StoreInventory, StoreRequest};
+use telltale::sim::{self, Begin, Scenario, What};
+use telltale::time::{KernelBoot, MonoTime, WallTime};
+
+const DEPLOYMENT: &str = r#"
+schema = 1
+profile = "demo-phev"
+[vehicle]
+id = "car-0001"
+[bus.powertrain]
+interface = "powertrain"
+[bus.body]
+interface = "body"
+[bus.energy]
+interface = "energy"
+[broker]
+host = "localhost"
+[store]
+path = "/var/lib/telltale"
+"#;
+
+fn config() -> Config {
+    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/car.toml");
+    let read = |path: &Path| if path == file { Ok(DEPLOYMENT.as_bytes().to_vec()) } else { std::fs::read(path) };
+    Config::load(&file, &read).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Everything that left the car: topic below the root, and the event.
+fn drive(scenario: Scenario, seed: u64, seconds: u64) -> Vec<(String, Json)> {
+    println!("{scenario:?}, seed {seed}");
+    let recording = sim::record(scenario, seed, Duration::from_secs(seconds)).expect("the simulated car speaks");
+    let mut lines = Vec::new();
+    let played =
+        replay::play(config(), replay::Logs { can: &recording.can, gnss: &recording.gnss, owner: &[] }, &mut lines);
+    assert!(played.is_ok_and(|(_, written)| written.is_ok()), "no replay");
+    let message = |line: &str| {
+        let line: Json = serde_json::from_str(line).expect("a JSON line");
+        let topic = line["topic"].as_str().expect("a topic");
+        let below = topic.strip_prefix("telltale/v1/car-0001/").expect("below the root");
+        (below.to_owned(), line["payload"].clone())
+    };
+    String::from_utf8(lines).expect("JSON lines").lines().map(message).collect()
+}
+
+fn of<'a>(messages: &'a [(String, Json)], topic: &str) -> Vec<&'a Json> {
+    messages.iter().filter(|(below, _)| below == topic).map(|(_, event)| event).collect()
+}
+
+const EVENTS: [&str; 4] = ["event/crash.detected", "event/crash.graded", "event/crash.corrected", "event/crash.closed"];
+
+/// The events of the crash, in the order in which they left the car.
+fn words(messages: &[(String, Json)]) -> Vec<(&str, &Json)> {
+    let crashes = messages.iter().filter(|(topic, _)| EVENTS.contains(&topic.as_str()));
+    crashes.map(|(topic, event)| (topic.as_str(), event)).collect()
+}
+
+fn micros(text: &Json) -> i64 {
+    let stamp: jiff::Timestamp = text.as_str().expect("a time").parse().expect("RFC 3339");
+    stamp.as_microsecond()
+}
+
+fn number(value: &Json) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("no number: {value}"))
+}
+
+#[test]
+fn a_crash_is_told_at_once_then_graded_then_closed() {
+    for seed in [1, 2, 3] {
+        let messages = drive(Scenario::Crash, seed, 45);
+        let words = words(&messages);
+        let kinds: Vec<&str> = words.iter().map(|(topic, _)| *topic).filter(|topic| *topic != EVENTS[2]).collect();
+        assert_eq!(kinds, [EVENTS[0], EVENTS[1], EVENTS[3]]);
+        assert_eq!(words[0].1["id"], "0000000100000000-critical-1", "nothing overtakes it");
+        for (_, event) in &words {
+            assert!(event["id"].as_str().is_some_and(|id| id.contains("-critical-")), "the lane of what saves lives");
+            assert_eq!(event["subject"], "0000000100000000-crash-1");
+            assert_eq!(event["data"]["contact"], words[0].1["data"]["contact"]);
+            assert!(event["data"]["location"]["fix"].is_object(), "with the place");
+        }
+        let (detected, graded) = (words[0].1, words[1].1);
+        let after_ms = (micros(&detected["time"]) - micros(&detected["data"]["contact"])) / 1000;
+        assert!((0..=60).contains(&after_ms), "told {after_ms} ms after contact");
+        let data = &graded["data"];
+        let [x, y] = ["x_kmh", "y_kmh"].map(|axis| number(&data["delta_v"][axis]));
+        assert!((-52.0..-38.0).contains(&x) && (0.12..0.30).contains(&(y / x)), "{data}");
+        assert!((number(&data["evidence"]["speed_lost_kmh"]) + x).abs() < 6.0, "wheels and pulse agree: {data}");
+        assert_eq!((&data["side"], &data["clock_direction"]), (&"front".into(), &12.into()));
+        assert!(number(&data["pdof_deg"]) < 0.0, "from the left: {data}");
+        assert_eq!((&data["occupants"], &data["belted"], &data["impacts"]), (&1.into(), &1.into(), &1.into()));
+        assert!(data["evidence"]["restraints"].as_array().is_some_and(|fired| fired.contains(&"front".into())));
+        let state = of(&messages, "state/safety").last().expect("the group is published")["data"]["crash"].clone();
+        assert_eq!((&state["stage"], &state["crash"]), (&"closed".into(), &"0000000100000000-crash-1".into()));
+    }
+}
+
+#[test]
+fn a_second_impact_and_a_torn_bus_are_seen() {
+    let messages = drive(Scenario::Pileup, 4, 45);
+    let (_, closed) = words(&messages).pop().expect("told");
+    assert_eq!(closed["data"]["impacts"], 2, "{closed}");
+    assert_eq!(closed["data"]["evidence"]["bus_silent"], true, "{closed}");
+}
+
+#[test]
+fn a_drive_without_a_crash_has_none_and_its_sensors_work() {
+    let messages = drive(Scenario::Tour, 1, 90);
+    assert!(words(&messages).is_empty());
+    assert!(of(&messages, "event/sensor.fault").is_empty());
+    let state = of(&messages, "state/safety").last().expect("the group is published")["data"].clone();
+    assert_eq!(state["crash"], Json::Null);
+    assert_eq!(state["sensors"]["restraint-acceleration"]["x"]["value"], "working");
+}
+
+/// The frame that proves the crash is answered by the append of the critical record, before anything else.
+#[test]
+fn the_record_of_a_crash_is_the_first_thing_that_is_asked_of_the_store() {
+    let now = MonoTime::from_millis(1_000);
+    let setup = Setup {
+        vehicle: VehicleId::new("car-0001").expect("valid"),
+        profile: config().profile,
+        boot: BootId { counter: 1, random: 0 },
+        kernel: KernelBoot(1),
+        seed: 0,
+        limits: Limits::default(),
+        keep_alive: Duration::from_secs(60),
+        emergency: Emergency::default(),
+    };
+    let mut gateway = Gateway::new(now, setup).expect("a table");
+    gateway.handle(now, Input::Store(StoreEvent::Opened(StoreInventory::default())));
+    let begin = Begin { mono: now, wall: WallTime::from_unix_micros(1_772_434_800_000_000) };
+    for emission in sim::Car::new(1, Scenario::Crash, begin).expect("the profile fits") {
+        let What::Frame(bus, frame) = emission.what else { continue };
+        gateway.handle(emission.at, Input::Frame(bus, &frame));
+        let mut effects = Vec::new();
+        while let Some(effect) = gateway.poll_effect() {
+            effects.push(effect);
+        }
+        let is_crash = |effect: &Effect| match effect {
+            Effect::Store(_, StoreRequest::Append(records)) => {
+                records.iter().any(|(key, _)| key.lane == Lane::Critical)
+            }
+            _ => false,
+        };
+        if let Some(place) = effects.iter().position(is_crash) {
+            assert_eq!(place, 0, "{effects:?}");
+            return;
+        }
+        // The store is quick: one append at a time is under way.
+        for effect in effects {
+            if let Effect::Store(ticket, _) = effect {
+                gateway.handle(emission.at, Input::Store(StoreEvent::Done(ticket)));
+            }
+        }
+    }
+    panic!("the crash was not noticed");
+}
