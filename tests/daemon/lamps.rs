@@ -56,8 +56,7 @@ pub(crate) fn profile() -> String {
             text,
             "[[overlay]]\npath = \"Vehicle.Telltale.{lamp}\"\ndatatype = \"string\"\nallowed = [\"OFF\", \"ON\", \
              \"FLASHING\"]\ndescription = \"{lamp}\"\n[[signal]]\npath = \"Vehicle.Telltale.{lamp}\"\n\
-             from = \"pt.Cluster{message}.{lamp}\"\nmap = {{ 0 = \"OFF\", 1 = \"ON\", 2 = \"FLASHING\" }}\n\
-             state = \"telltales\""
+             from = \"pt.Cluster{message}.{lamp}\"\nmap = {{ 0 = \"OFF\", 1 = \"ON\", 2 = \"FLASHING\" }}"
         )
         .expect("a string grows");
     }

@@ -1,6 +1,6 @@
 //! The daemon as a whole: the real binary, a real broker, real signals, and CAN where the bench has it.
 //!
-//! The long forms, with printed reports: `hil/scenarios/daemon_kill9`, `hil/scenarios/broker_chaos`.
+//! The long forms, with printed reports: `hil/scenarios/daemon_kill9`, `daemon_powercut` and `broker_chaos`.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../support/bench.rs"]
@@ -15,6 +15,7 @@ mod kill;
 mod lamps;
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
+mod power;
 mod subscriber;
 mod surroundings;
 #[path = "../support/weather.rs"]
