@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Three times what the campaigns allow: these runs share the machine with all other tests.
-const OPEN_LIMIT_MS: &str = "6000";
+/// The store's own limit (`OPEN_DEADLINE`), five times what the campaigns allow: these runs share the machine with all other
+/// tests.
+const OPEN_LIMIT_MS: &str = "10000";
 
 #[test]
 fn three_power_cuts_lose_nothing() {

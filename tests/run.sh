@@ -6,10 +6,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# mosquitto: the real broker.  user-mode-linux, iproute2, e2fsprogs, busybox: a kernel with CAN and a disk that loses
-# power.  python3-venv: cantools, the peer of the decoder.  systemd: verifies the unit.  build-essential: ring is
-# partly C.
-packages=(mosquitto user-mode-linux iproute2 e2fsprogs busybox-static python3-venv systemd build-essential)
+# mosquitto: the real broker.  user-mode-linux, iproute2, e2fsprogs: a kernel with CAN and a disk that loses
+# power.  python3-venv: cantools, the peer of the decoder.  systemd: verifies the unit.  procps: the unit reloads with
+# /bin/kill.  build-essential: ring is partly C.
+packages=(mosquitto user-mode-linux iproute2 e2fsprogs python3-venv systemd procps build-essential)
 
 setup() {
     local missing=() package

@@ -25,8 +25,8 @@ use crate::weather::Weather;
 use crate::{number, print_report};
 
 /// Unless `TELLTALE_CHAOS_CUTS` and `TELLTALE_CHAOS_EVENTS` say otherwise.
-const CUTS: u32 = 5;
-const EVENTS: u32 = 300;
+const CUTS: u32 = 4;
+const EVENTS: u32 = 200;
 
 /// Faults end before the keep-alive of 5 s notices them, or after.
 const FAULT_MAX: Duration = Duration::from_secs(8);
