@@ -24,6 +24,11 @@ impl<T: Copy> Ring<T> {
         }
     }
 
+    pub(super) fn clear(&mut self) {
+        self.items.clear();
+        self.oldest = 0;
+    }
+
     /// The item at this age: 0 is the oldest.
     pub(super) fn get(&self, index: usize) -> Option<T> {
         let len = self.items.len();

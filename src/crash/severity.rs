@@ -6,7 +6,8 @@
 //! 95 % specificity.
 //!
 //! The class: *serious* from [`SERIOUS_FROM`] on; *moderate* from [`MODERATE_FROM`] on, and whenever a restraint fired
-//! or the car rolled over; *minor* below. Uncertainty is spoken by the bounds of the probability, never by the class.
+//! or the car rolled over, or ΔV is no more than a lower bound; *minor* below. Uncertainty is otherwise spoken by the
+//! bounds of the probability, not by the class.
 
 use super::observation::Belts;
 use super::verdict::{DeltaV, Probability, Severity, Side};
@@ -63,15 +64,15 @@ pub fn mais3(question: &Question) -> Probability {
     }
 }
 
-/// The class, by the rule above.
+/// The class, by the rule above; `at_least_moderate` when a restraint fired, the car rolled over or ΔV is a lower bound.
 #[must_use]
-pub fn class(mais3: Option<Probability>, restraint_fired: bool, rolled: bool) -> Option<Severity> {
+pub fn class(mais3: Option<Probability>, at_least_moderate: bool) -> Option<Severity> {
     let by_model = mais3.map(|probability| match probability.value {
         value if value >= SERIOUS_FROM => Severity::Serious,
         value if value >= MODERATE_FROM => Severity::Moderate,
         _ => Severity::Minor,
     });
-    by_model.max((restraint_fired || rolled).then_some(Severity::Moderate))
+    by_model.max(at_least_moderate.then_some(Severity::Moderate))
 }
 
 /// Occupied seats, and those of them that are belted.
@@ -150,10 +151,10 @@ mod tests {
         bound.delta_v.is_lower_bound = true;
         let probability = mais3(&bound);
         assert!(probability.high >= 1.0 && probability.low <= probability.value);
-        assert_eq!(class(Some(probability), false, false), Some(Severity::Minor));
-        assert_eq!(class(Some(probability), true, false), Some(Severity::Moderate));
-        assert_eq!(class(None, false, true), Some(Severity::Moderate));
-        assert_eq!(class(None, false, false), None);
-        assert_eq!(class(Some(mais3(&question(70.0))), false, false), Some(Severity::Serious));
+        assert_eq!(class(Some(probability), false), Some(Severity::Minor));
+        assert_eq!(class(Some(probability), true), Some(Severity::Moderate));
+        assert_eq!(class(None, true), Some(Severity::Moderate));
+        assert_eq!(class(None, false), None);
+        assert_eq!(class(Some(mais3(&question(70.0))), true), Some(Severity::Serious));
     }
 }

@@ -22,6 +22,10 @@ pub const END_WINDOW: Duration = Duration::from_millis(20);
 /// ΔV is recorded for at most so long (563.7, table I: 250 ms, its maximum to 300 ms).
 pub const GRADE_AFTER: Duration = Duration::from_millis(300);
 
+/// The graded verdict is due 300 ms after contact; contact is noticed up to 20 ms late (recorded: 5 at 1 kHz, 12 at
+/// 83 Hz).
+pub const GRADED_BY: Duration = Duration::from_millis(280);
+
 /// Another impact begins when so long nothing was above the end threshold (563 counts pulses as one event up to 5 s).
 pub const IMPACT_GAP: Duration = Duration::from_millis(500);
 
@@ -93,6 +97,9 @@ pub const SPEED_PROOF_MPS: f32 = 1.25;
 /// A smaller pulse becomes a crash when the speed that was lost, beyond what tires explain, proves it, in m/s.
 pub const SLOW_PROOF_MPS: f32 = 1.7;
 
+/// What a full-range sensor must have felt at least for that, in m/s.
+pub const SLOW_PUSH_MPS: f32 = 1.0;
+
 /// How long speed is awaited as a proof: GNSS comes at 1 to 10 Hz and lags by up to 0.5 s.
 pub const SPEED_WINDOW: Duration = Duration::from_secs(1);
 
@@ -163,3 +170,80 @@ pub const REST_AFTER: Duration = Duration::from_millis(700);
 
 /// What is measured is gravity when it is as long as that, within so much, in m/s².
 pub const GRAVITY_TOLERANCE_MPS2: f32 = 2.0;
+
+/// No crash holds a sensor at one end of its range for longer (recorded: 0.13 s; the longest pulses last 0.2 s).
+pub const STUCK_AT_EDGE: Duration = Duration::from_millis(300);
+
+/// A live sensor in a moving car does not repeat itself for so long: at 83 Hz that would be 166 equal samples.
+pub const STUCK_AFTER: Duration = Duration::from_secs(2);
+
+/// A car that is faster than this shakes every sensor, in m/s.
+pub const MOVING_MPS: f32 = 3.0;
+
+/// An axis without a value is dead after so long.
+pub const DEAD_AFTER: Duration = Duration::from_secs(2);
+
+/// An axis that repeats a value no larger than this is dead rather than stuck, in m/s².
+pub const DEAD_VALUE_MPS2: f32 = 0.1;
+
+/// A fault is over when it was not seen for so long.
+pub const RECOVERED_AFTER: Duration = Duration::from_secs(10);
+
+/// A pulse shorter than this does not tell resonance from a spike.
+pub const RESONANCE_SPAN: Duration = Duration::from_millis(12);
+
+/// A pulse whose pushes add up to less is too weak to tell, in m/s (recorded: the loose sensor pushes 2 m/s within
+/// 13 ms of contact).
+pub const RESONANCE_PATH_MPS: f32 = 1.5;
+
+/// Pushes that cancel each other out to less than this share are resonance (see [`COHERENT_SHARE`]).
+pub const RESONANCE_SHARE: f32 = 0.45;
+
+/// Readings and driving are compared over windows of this length: longer than any manoeuvre's edges, shorter than most
+/// manoeuvres.
+pub const LEARN_WINDOW: Duration = Duration::from_secs(1);
+
+/// What is learnt fades by this share with every window: half of it is two minutes old.
+pub const LEARN_FADE: f32 = 0.006;
+
+/// A window at standstill counts so much: it shows the offset, but also the slope that the car happens to stand on.
+pub const LEARN_STANDING_SHARE: f32 = 0.1;
+
+/// Windows before a sign is believed.
+pub const LEARN_WEIGHT: f32 = 12.0;
+
+/// Standard deviation of the car's own acceleration before a sign is believed, in m/s².
+pub const LEARN_SPREAD_MPS2: f32 = 0.25;
+
+/// Correlation of readings and driving before a sign is believed.
+pub const LEARN_CORRELATION: f32 = 0.7;
+
+/// The largest offset that is calibrated away, in m/s²: 30 % of slope, or 0.6 % of ±50 g.
+pub const MAX_OFFSET_MPS2: f32 = 3.0;
+
+/// A mean that is off by more than this, with all that slopes may add (30 %: 2.8), is a shifted zero, in m/s².
+pub const ZERO_SHIFT_MPS2: f32 = 5.0;
+
+/// So many windows in a row must show it.
+pub const ZERO_SHIFT_WINDOWS: u8 = 2;
+
+/// No pulse is longer: what stays off the baseline for longer is a shifted zero (the longest recorded one: 0.2 s).
+pub const LONGEST_PULSE: Duration = Duration::from_millis(350);
+
+/// A shifted zero pushes into one direction only (see [`COHERENT_SHARE`]).
+pub const SHIFTED_SHARE: f32 = 0.9;
+
+/// A crash shakes every sensor of the structure by at least so much, in m/s²; one that stays below contradicts.
+pub const STIRRED_MPS2: f32 = 3.0;
+
+/// After so long a sensor must have been stirred.
+pub const STIRRED_WITHIN: Duration = Duration::from_millis(25);
+
+/// A pulse must hold for so long above its onset: longer than one damaged frame of packed samples.
+pub const CONFIRM_HOLD: Duration = Duration::from_millis(9);
+
+/// Readings that differ by less than this share of their mean are flat, which crumpling metal never is.
+pub const FLAT_SHARE: f32 = 0.12;
+
+/// Flatness counts from so long after onset: sensors of 100 Hz have risen by then.
+pub const FLAT_FROM: Duration = Duration::from_millis(5);

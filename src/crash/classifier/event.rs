@@ -36,7 +36,7 @@ impl Event {
     pub(super) fn deadline(&self) -> MonoTime {
         match self.stage {
             Stage::Suspected => self.last_active.max(self.contact) + limit::DISMISS_AFTER,
-            Stage::Confirmed => self.contact + limit::GRADE_AFTER,
+            Stage::Confirmed => self.contact + limit::GRADED_BY,
             _ => self.next_review.min(self.closes()),
         }
     }

@@ -16,24 +16,28 @@
 
 mod attitude;
 mod event;
+mod health;
+mod learner;
 mod motion;
+mod proof;
 mod pulse;
 mod track;
 mod word;
 
 use crate::time::MonoTime;
 
-use super::calibration::Calibration;
+use super::calibration::{Calibration, SensorCalibration};
 use super::observation::{Belts, Observation, Restraint, Sample};
 use super::ring::Queue;
-use super::sensor::{Mounting, Quantity, SensorSpec};
-use super::sensor_fault::SensorFault;
+use super::sensor::{Mounting, Orientation, Quantity, SensorIx, SensorSpec};
+use super::sensor_fault::{FaultKind, SensorFault};
 use super::thresholds as limit;
 use super::verdict::{Stage, Verdict};
 
 use attitude::{Gravity, Roll};
 use event::Event;
-use motion::Speed;
+use learner::Driven;
+use motion::{Heading, Speed};
 use track::Track;
 
 /// Verdicts that wait to be fetched: an event says three words at once at most, and the caller fetches after each
@@ -46,16 +50,25 @@ const MAX_FAULTS: usize = 24;
 #[derive(Debug, Clone)]
 enum Slot {
     Acceleration(Box<Track>),
-    Rate([bool; 3]),
+    Rate(Rate),
+}
+
+/// A rate sensor.
+#[derive(Debug, Clone)]
+struct Rate {
+    axes: [bool; 3],
+    /// Its signs hold for the car.
+    is_stated: bool,
+    mounting: Mounting,
 }
 
 /// The classifier of one car.
 #[derive(Debug, Clone)]
 pub struct Classifier {
     slots: Vec<Slot>,
-    calibration: Calibration,
     wheels: Speed,
     gnss: Speed,
+    heading: Heading,
     roll: Roll,
     gravity: Gravity,
     /// The accelerometer that gravity is taken from.
@@ -79,7 +92,11 @@ impl Classifier {
     pub fn new(sensors: &[SensorSpec]) -> Self {
         let slots = sensors.iter().map(|spec| match spec.quantity {
             Quantity::Acceleration => Slot::Acceleration(Box::new(Track::new(spec))),
-            Quantity::AngularRate => Slot::Rate(spec.axes),
+            Quantity::AngularRate => Slot::Rate(Rate {
+                axes: spec.axes,
+                is_stated: spec.orientation == Orientation::Stated,
+                mounting: spec.mounting,
+            }),
         });
         let has_gravity = |spec: &SensorSpec| spec.quantity == Quantity::Acceleration && spec.axes == [true; 3];
         let gravity_slot = (0..sensors.len()).filter(|index| has_gravity(&sensors[*index])).min_by(|one, other| {
@@ -88,9 +105,9 @@ impl Classifier {
         });
         Self {
             slots: slots.collect(),
-            calibration: Calibration::default(),
             wheels: Speed::new(),
             gnss: Speed::new(),
+            heading: Heading::new(),
             roll: Roll::default(),
             gravity: Gravity::default(),
             gravity_slot,
@@ -156,32 +173,80 @@ impl Classifier {
     /// What driving has taught so far, to be kept over restarts.
     #[must_use]
     pub fn calibration(&self) -> Calibration {
-        self.calibration.clone()
+        let known = |track: &Track| SensorCalibration { name: track.name.clone(), axes: track.learner.axes };
+        Calibration { sensors: self.tracks().map(known).collect() }
     }
 
     /// What an earlier run has learnt. Sensors that it does not name start anew.
     pub fn restore(&mut self, calibration: Calibration) {
-        self.calibration = calibration;
+        for known in calibration.sensors {
+            for slot in &mut self.slots {
+                if let Slot::Acceleration(track) = slot
+                    && track.name == known.name
+                {
+                    track.restore(known.axes);
+                }
+            }
+        }
+    }
+
+    fn tracks(&self) -> impl Iterator<Item = &Track> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Acceleration(track) => Some(&**track),
+            Slot::Rate(_) => None,
+        })
     }
 
     fn sample(&mut self, at: MonoTime, sample: Sample) {
         let index = usize::from(sample.sensor.0);
-        match self.slots.get_mut(index) {
+        let is_moving = self.wheels.fresh(self.now, limit::SPEED_FRESH).is_some_and(|mps| mps >= limit::MOVING_MPS);
+        let Self { slots, faults, .. } = self;
+        match slots.get_mut(index) {
             Some(Slot::Acceleration(track)) => {
-                if let Some(at) = track.observe(at, sample.axes) {
-                    if self.gravity_slot == Some(index) {
-                        self.gravity.observe(at, track.axes_now());
-                    }
-                    self.weigh(index);
+                let taken = track.observe(at, sample.axes, is_moving, &mut reporter(faults, sample.sensor, at));
+                let Some(at) = taken else { return };
+                if self.gravity_slot == Some(index) && track.has_gravity() {
+                    self.gravity.observe(at, track.axes_now());
                 }
+                let window = track.learn(at);
+                if let Some(began) = window {
+                    self.learn(index, sample.sensor, began, at);
+                }
+                self.weigh(index);
             }
-            Some(Slot::Rate([true, _, _])) => {
-                if let [Some(rate_dps), _, _] = sample.axes {
+            Some(Slot::Rate(rate)) if rate.mounting == Mounting::Chassis => {
+                let (axes, is_stated) = (rate.axes, rate.is_stated);
+                if let ([true, _, _], [Some(rate_dps), _, _]) = (axes, sample.axes) {
                     self.roll.observe(at, rate_dps);
                     self.weigh_roll(at);
                 }
+                if let ([_, _, true], [_, _, Some(rate_dps)]) = (axes, sample.axes)
+                    && is_stated
+                {
+                    self.heading.observe(at, rate_dps);
+                }
             }
             Some(Slot::Rate(_)) | None => {}
+        }
+    }
+
+    /// Compares a second of readings with what the car did in it.
+    fn learn(&mut self, index: usize, sensor: SensorIx, began: MonoTime, at: MonoTime) {
+        let speeds = self.wheels.at(began, limit::SPEED_FRESH).zip(self.wheels.fresh(at, limit::SPEED_FRESH));
+        let span_s = at.since(began).as_secs_f32();
+        let driven = speeds.map_or(Driven::default(), |(before, now)| Driven {
+            x: Some((now - before) / span_s),
+            y: self.heading.rate_since(began).map(|rate| rate * f32::midpoint(before, now)),
+            is_moving: before.min(now) >= limit::MOVING_MPS,
+        });
+        let is_quiet = self.event.is_none();
+        let Self { slots, faults, .. } = self;
+        if let Some(Slot::Acceleration(track)) = slots.get_mut(index) {
+            if is_quiet {
+                track.conclude(at, driven, &mut reporter(faults, sensor, at));
+            } else {
+                track.learner.discard();
+            }
         }
     }
 
@@ -190,7 +255,7 @@ impl Classifier {
         let Some(Slot::Acceleration(track)) = self.slots.get(index) else { return };
         let pulse = track.pulse;
         let Some(contact) = pulse.contact.filter(|_| pulse.is_active()) else { return };
-        if !is_suspicious(track) {
+        if !proof::is_suspicious(track) {
             return;
         }
         if self.event.is_none() {
@@ -200,7 +265,7 @@ impl Classifier {
             event.active(contact, pulse.last_above);
         }
         if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) && self.proves(index) {
-            self.confirm();
+            self.say(Stage::Confirmed);
         }
     }
 
@@ -213,31 +278,8 @@ impl Classifier {
             self.open(at);
         }
         if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) {
-            self.confirm();
+            self.say(Stage::Confirmed);
         }
-    }
-
-    /// Whether the pulse of this sensor, together with what else is known, is a crash.
-    fn proves(&self, index: usize) -> bool {
-        let Some(Slot::Acceleration(track)) = self.slots.get(index) else { return false };
-        let pulse = &track.pulse;
-        let is_lifted = track.axes[2] && pulse.net[2].abs() > limit::VERTICAL_SHARE * pulse.delta_v();
-        if track.mounting == Mounting::Device || pulse.coherence() < limit::COHERENT_SHARE || is_lifted {
-            return false;
-        }
-        if track.is_full_range() || track.is_unclipped() {
-            return pulse.delta_v() >= limit::CONFIRM_DELTA_V_MPS;
-        }
-        pulse.dwell >= limit::CONFIRM_DWELL
-            && self.speed_beyond_tires().is_none_or(|beyond| beyond >= limit::SPEED_PROOF_MPS)
-    }
-
-    /// How much more speed was lost or won since contact than tires explain; none where speed is not measured.
-    fn speed_beyond_tires(&self) -> Option<f32> {
-        let event = self.event.as_ref()?;
-        let now = self.wheels.fresh(self.now, limit::SPEED_FRESH)?;
-        let change = (event.wheels_before? - now).abs();
-        Some(change - limit::TIRE_SUSTAINED_MPS2 * self.now.since(event.contact).as_secs_f32())
     }
 
     fn restraint(&mut self, at: MonoTime, restraint: Restraint, is_on: bool) {
@@ -257,7 +299,7 @@ impl Classifier {
             self.open(at);
         }
         if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) {
-            self.confirm();
+            self.say(Stage::Confirmed);
         }
     }
 
@@ -289,13 +331,12 @@ impl Classifier {
         self.say(Stage::Suspected);
     }
 
-    fn confirm(&mut self) {
-        self.say(Stage::Confirmed);
-    }
-
     /// Does what is due.
     fn advance(&mut self) {
         self.gather();
+        if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) && self.proves_late() {
+            self.say(Stage::Confirmed);
+        }
         while let Some(event) = &mut self.event {
             if self.now < event.deadline() {
                 return;
@@ -368,13 +409,12 @@ impl Classifier {
     }
 }
 
-/// A crash may have begun: enough to start writing, not enough to say so.
-fn is_suspicious(track: &Track) -> bool {
-    let pulse = &track.pulse;
-    track.mounting == Mounting::Chassis
-        && pulse.coherence() >= limit::COHERENT_SHARE
-        && (pulse.dwell >= limit::SUSPECT_DWELL
-            || (track.is_full_range() && pulse.delta_v() >= limit::SUSPECT_DELTA_V_MPS))
+/// Puts what happens to the axes of a sensor into the queue.
+fn reporter(faults: &mut Queue<SensorFault>, sensor: SensorIx, at: MonoTime) -> impl FnMut(usize, FaultKind) {
+    move |axis, kind| {
+        let axis = u8::try_from(axis).unwrap_or(u8::MAX);
+        faults.push(SensorFault { sensor, axis, kind, at });
+    }
 }
 
 fn restraint_bit(restraint: Restraint) -> u8 {

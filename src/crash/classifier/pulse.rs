@@ -19,7 +19,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn push(&self) -> f32 {
+    /// Magnitude of the horizontal push.
+    pub(super) fn push(&self) -> f32 {
         self.off[0].hypot(self.off[1])
     }
 
@@ -35,12 +36,14 @@ pub(super) struct Pulse {
     pub(super) contact: Option<MonoTime>,
     /// When it was last above the end threshold.
     pub(super) last_above: MonoTime,
-    /// It has come to its end.
-    pub(super) is_over: bool,
+    is_over: bool,
     /// ∫ off dt by axis, in m/s.
     pub(super) net: [f32; 3],
     /// ∫ |off| dt of the horizontal, in m/s.
     pub(super) path: f32,
+    pub(super) largest_delta_v: f32,
+    /// Time above the onset.
+    pub(super) held: Duration,
     /// Time beyond tires, dips forgiven.
     pub(super) dwell: Duration,
     /// The longest one of this pulse.
@@ -49,6 +52,8 @@ pub(super) struct Pulse {
     dip: Duration,
     pub(super) clipped: Duration,
     pub(super) peak: f32,
+    /// Smallest and largest push, once it has risen.
+    flat: Option<(f32, f32)>,
 }
 
 impl Pulse {
@@ -70,6 +75,11 @@ impl Pulse {
         self.contact.map_or(Duration::ZERO, |contact| self.last_above.since(contact))
     }
 
+    /// It has risen at once and does not change: a step of the zero, no crumpling metal.
+    pub(super) fn is_flat(&self) -> bool {
+        self.flat.is_some_and(|(low, high)| high - low <= limit::FLAT_SHARE * high)
+    }
+
     /// A sample that follows on the last one.
     pub(super) fn extend(&mut self, span: Duration, last: &Reading, now: &Reading) {
         if !self.is_active() {
@@ -84,9 +94,17 @@ impl Pulse {
             self.net[index] += f32::midpoint(last.off[index], now.off[index]) * span_s;
         }
         self.path += f32::midpoint(last.push(), now.push()) * span_s;
+        self.largest_delta_v = self.largest_delta_v.max(self.delta_v());
         self.peak = self.peak.max(now.filtered);
         if last.is_clipped && now.is_clipped {
             self.clipped += span;
+        }
+        if last.push().min(now.push()) >= limit::ONSET_MPS2 {
+            self.held += span;
+            if self.held >= limit::FLAT_FROM {
+                let (low, high) = self.flat.unwrap_or((now.push(), now.push()));
+                self.flat = Some((low.min(now.push()), high.max(now.push())));
+            }
         }
         self.count_dwell(span, last, now);
         if now.push() >= limit::END_ACCELERATION_MPS2 {

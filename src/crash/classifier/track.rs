@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::crash::calibration::AxisCalibration;
 use crate::crash::ring::Ring;
 use crate::crash::sensor::{Mounting, Orientation, SensorSpec};
+use crate::crash::sensor_fault::FaultKind;
 use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
 
+use super::health::{Health, is_resonance};
+use super::learner::{Driven, Learner};
 use super::pulse::{Pulse, Reading};
 
 /// Points of the velocity history: 2 ms apart they reach back 320 ms, more than [`limit::GRADE_AFTER`].
@@ -34,55 +38,72 @@ impl Change {
     }
 }
 
+/// What an event has shown so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shown {
+    /// Largest change of velocity within [`limit::EVENT_WINDOW`].
+    pub(super) widest_150ms: f32,
+    /// Largest change since contact, within [`limit::GRADE_AFTER`].
+    pub(super) largest: Change,
+    pub(super) peak: f32,
+    pub(super) dwell: Duration,
+    pub(super) clipped: Duration,
+    /// From contact to the last time above the end threshold, of the first pulse that made anything of it.
+    pub(super) pulse: Duration,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Track {
-    pub(super) axes: [bool; 3],
+    pub(super) name: String,
     pub(super) range: f32,
     pub(super) mounting: Mounting,
-    pub(super) orientation: Orientation,
+    orientation: Orientation,
     period: Duration,
     /// Samples further apart are not joined.
     max_gap: Duration,
     last: Option<Reading>,
-    /// Last good value of each axis.
+    /// Last value of each axis, as it came and without offset.
+    raw: [f32; 3],
     held: [f32; 3],
     filter: [[f32; 2]; 3],
     baseline: [f32; 3],
-    /// What the axes read too much.
-    offset: [f32; 3],
     velocity: Velocity,
     history: Ring<Velocity>,
-    /// The largest change of velocity within [`limit::EVENT_WINDOW`] since the event was opened.
-    pub(super) widest_150ms: f32,
     /// Where the integral stood at contact.
     anchor: Option<Velocity>,
-    /// Largest change since contact, while graded.
-    pub(super) largest: Change,
+    pub(super) shown: Shown,
     pub(super) pulse: Pulse,
+    pub(super) health: Health,
+    pub(super) learner: Learner,
+    /// When it last felt more than driving.
+    stirred: Option<MonoTime>,
 }
 
 impl Track {
     pub(super) fn new(spec: &SensorSpec) -> Self {
         let rate_hz = if spec.rate_hz.is_finite() { spec.rate_hz.clamp(1.0, 20_000.0) } else { 100.0 };
         let period = Duration::from_secs_f32(1.0 / rate_hz);
+        let range = if spec.range.is_finite() { spec.range.abs() } else { 0.0 };
         Self {
-            axes: spec.axes,
-            range: if spec.range.is_finite() { spec.range.abs() } else { 0.0 },
+            name: spec.name.clone(),
+            range,
             mounting: spec.mounting,
             orientation: spec.orientation,
             period,
             max_gap: period.mul_f32(limit::MAX_GAP_INTERVALS),
             last: None,
+            raw: [0.0; 3],
             held: [0.0; 3],
             filter: [[0.0; 2]; 3],
-            baseline: [0.0, 0.0, limit::GRAVITY_MPS2],
-            offset: [0.0; 3],
+            baseline: [0.0; 3],
             velocity: Velocity::default(),
             history: Ring::new(HISTORY_POINTS),
-            widest_150ms: 0.0,
             anchor: None,
-            largest: Change::default(),
+            shown: Shown::default(),
             pulse: Pulse::default(),
+            health: Health::new(spec.axes, range),
+            learner: Learner::default(),
+            stirred: None,
         }
     }
 
@@ -90,23 +111,61 @@ impl Track {
         self.range >= limit::FULL_RANGE_MPS2
     }
 
-    /// It saw the whole pulse.
-    pub(super) fn is_unclipped(&self) -> bool {
-        self.pulse.clipped == Duration::ZERO
+    /// It sees a horizontal push.
+    pub(super) fn is_good(&self) -> bool {
+        self.health.is_good(0) || self.health.is_good(1)
     }
 
-    /// What the axes read now.
+    /// Gravity can be read from it.
+    pub(super) fn has_gravity(&self) -> bool {
+        (0..3).all(|index| self.health.is_good(index))
+    }
+
+    /// It saw the whole event, or what there was of it so far.
+    pub(super) fn is_unclipped(&self) -> bool {
+        self.shown.clipped.max(self.pulse.clipped) == Duration::ZERO
+    }
+
+    /// What to multiply an axis with for the car's own; none while it is not known.
+    pub(super) fn sign(&self, index: usize) -> Option<f32> {
+        if !self.health.is_good(index) {
+            return None;
+        }
+        match self.orientation {
+            Orientation::Stated => Some(1.0),
+            Orientation::Learnt => self.learner.axes.get(index)?.sign.map(f32::from),
+        }
+    }
+
+    /// What the axes read now, without offset.
     pub(super) const fn axes_now(&self) -> [f32; 3] {
         self.held
     }
 
+    /// It was asked, and felt nothing of what another one felt from `contact` on.
+    pub(super) fn contradicts(&self, contact: MonoTime) -> bool {
+        self.mounting == Mounting::Chassis
+            && self.is_good()
+            && self.last.is_some_and(|last| last.at.since(contact) >= limit::STIRRED_WITHIN)
+            && self.stirred.is_none_or(|stirred| stirred + limit::STIRRED_WITHIN < contact)
+    }
+
     /// Takes a sample in; gives back its moment, none when it told nothing.
-    pub(super) fn observe(&mut self, at: MonoTime, axes: [Option<f32>; 3]) -> Option<MonoTime> {
+    pub(super) fn observe(
+        &mut self,
+        at: MonoTime,
+        axes: [Option<f32>; 3],
+        is_moving: bool,
+        report: &mut impl FnMut(usize, FaultKind),
+    ) -> Option<MonoTime> {
         let at = self.moment(at)?;
+        self.health.observe(at, axes, is_moving, report);
         let mut has_horizontal = false;
         for (index, value) in axes.into_iter().enumerate() {
-            let Some(value) = value.filter(|value| value.is_finite() && self.axes[index]) else { continue };
-            self.held[index] = value.clamp(-self.range, self.range) - self.offset[index];
+            let good = self.health.is_good(index);
+            let Some(value) = value.filter(|value| good && value.is_finite()) else { continue };
+            self.raw[index] = value.clamp(-self.range, self.range);
+            self.held[index] = self.raw[index] - self.offset(index);
             has_horizontal |= index < 2;
         }
         if !has_horizontal {
@@ -116,6 +175,9 @@ impl Track {
         let span_s = span.map_or(0.0, |span| span.as_secs_f32());
         self.settle(span_s);
         let reading = self.read(at);
+        if reading.push() >= limit::STIRRED_MPS2 {
+            self.stirred = Some(at);
+        }
         if let Some(last) = self.last.filter(|_| span.is_some()) {
             self.integrate(at, span_s, &last, &reading);
             self.pulse.extend(span.unwrap_or_default(), &last, &reading);
@@ -123,14 +185,40 @@ impl Track {
             self.pulse.gap(&reading);
         }
         self.last = Some(reading);
+        self.judge(at, report);
+        self.show();
         Some(at)
+    }
+
+    /// Adds the sample to what is learnt; gives the beginning of the window that it completes.
+    pub(super) fn learn(&mut self, at: MonoTime) -> Option<MonoTime> {
+        self.learner.add(at, self.raw)
+    }
+
+    /// The window that began then is complete, and the car did that in it.
+    pub(super) fn conclude(&mut self, at: MonoTime, driven: Driven, report: &mut impl FnMut(usize, FaultKind)) {
+        let exists =
+            [0, 1, 2].map(|index| self.health.is_good(index) || self.health.fault(index) == Some(FaultKind::ZeroShift));
+        let lesson = self.learner.finish(driven, exists);
+        for index in 0..3 {
+            if lesson.is_shifted[index] {
+                self.health.found(at, index, FaultKind::ZeroShift, report);
+            }
+        }
+        self.apply();
+    }
+
+    /// What an earlier run knew.
+    pub(super) fn restore(&mut self, axes: [AxisCalibration; 3]) {
+        self.learner.axes = axes;
+        self.apply();
     }
 
     /// Opens the books of an event: what follows counts from `contact`.
     pub(super) fn anchor(&mut self, contact: MonoTime) {
         self.anchor = Some(self.history.last_where(|point| point.at <= contact).unwrap_or(self.velocity));
-        self.widest_150ms = 0.0;
-        self.largest = Change::default();
+        self.shown = Shown::default();
+        self.show();
     }
 
     pub(super) fn release(&mut self) {
@@ -144,56 +232,108 @@ impl Track {
         (next.since(at) <= limit::MAX_LEAD).then_some(next)
     }
 
+    fn offset(&self, index: usize) -> f32 {
+        self.learner.axes.get(index).map_or(0.0, |axis| axis.offset_mps2)
+    }
+
+    /// The readings under a new offset; the baseline moves along.
+    fn apply(&mut self) {
+        for index in 0..3 {
+            let held = self.raw[index] - self.offset(index);
+            let moved = held - self.held[index];
+            self.held[index] = held;
+            self.baseline[index] += moved;
+            for pole in &mut self.filter[index] {
+                *pole += moved;
+            }
+        }
+    }
+
     /// Low-pass and baseline.
     fn settle(&mut self, span_s: f32) {
         let tau_s = 1.0 / (std::f32::consts::TAU * limit::CFC60_CORNER_HZ * limit::TWO_POLE_FACTOR);
-        let share = if self.last.is_some() { span_s / (tau_s + span_s) } else { 1.0 };
+        let share = span_s / (tau_s + span_s);
         let slow = span_s / (limit::BASELINE_TAU.as_secs_f32() + span_s);
         for index in 0..3 {
+            let held = self.held[index];
             if self.last.is_none() {
-                self.baseline[index] = self.held[index];
+                self.baseline[index] = held;
+                self.filter[index] = [held; 2];
             }
-            let mut value = self.held[index];
+            let mut value = held;
             for pole in &mut self.filter[index] {
                 *pole += (value - *pole) * share;
                 value = *pole;
             }
-            let off =
-                (self.held[index] - self.baseline[index]).clamp(-limit::BASELINE_SLEW_MPS2, limit::BASELINE_SLEW_MPS2);
+            let off = (held - self.baseline[index]).clamp(-limit::BASELINE_SLEW_MPS2, limit::BASELINE_SLEW_MPS2);
             self.baseline[index] += off * slow;
         }
     }
 
     fn read(&self, at: MonoTime) -> Reading {
         let edge = self.range * limit::CLIPPED_SHARE;
-        let is_clipped = (0..2).any(|index| self.axes[index] && (self.held[index] + self.offset[index]).abs() >= edge);
-        let off = |index: usize| if self.axes[index] { self.held[index] - self.baseline[index] } else { 0.0 };
+        let good = [0, 1, 2].map(|index| self.health.is_good(index));
+        let part = |index: usize, value: f32| if good[index] { value } else { 0.0 };
+        let off = [0, 1, 2].map(|index| part(index, self.held[index] - self.baseline[index]));
         Reading {
             at,
-            off: [off(0), off(1), off(2)],
-            horizontal: self.held[0].hypot(self.held[1]),
-            filtered: self.filter[0][1].hypot(self.filter[1][1]),
-            is_clipped,
+            off,
+            horizontal: part(0, self.held[0]).hypot(part(1, self.held[1])),
+            filtered: part(0, self.filter[0][1]).hypot(part(1, self.filter[1][1])),
+            is_clipped: (0..2).any(|index| good[index] && self.raw[index].abs() >= edge),
         }
     }
 
     fn integrate(&mut self, at: MonoTime, span_s: f32, last: &Reading, reading: &Reading) {
-        let mean = |index: usize| {
-            f64::from(f32::midpoint(last.off[index], reading.off[index]) + self.baseline[index]) * f64::from(span_s)
+        let part = |index: usize| {
+            let base = if self.health.is_good(index) { self.baseline[index] } else { 0.0 };
+            f64::from((f32::midpoint(last.off[index], reading.off[index]) + base) * span_s)
         };
-        self.velocity = Velocity { at, x: self.velocity.x + mean(0), y: self.velocity.y + mean(1) };
+        self.velocity = Velocity { at, x: self.velocity.x + part(0), y: self.velocity.y + part(1) };
         if self.history.newest().is_none_or(|newest| at.since(newest.at) >= HISTORY_SPACING) {
             self.history.push(self.velocity);
         }
         let Some(anchor) = self.anchor.filter(|anchor| at.since(anchor.at) <= limit::GRADE_AFTER) else { return };
         let from = at - limit::EVENT_WINDOW;
-        let start = self.history.last_where(|point| point.at <= from).map_or(anchor, |point| point);
+        let start = self.history.last_where(|point| point.at <= from).unwrap_or(anchor);
         let start = if start.at < anchor.at { anchor } else { start };
-        self.widest_150ms = self.widest_150ms.max(change(start, self.velocity).resultant());
+        self.shown.widest_150ms = self.shown.widest_150ms.max(change(start, self.velocity).resultant());
         let since = change(anchor, self.velocity);
-        if since.resultant() > self.largest.resultant() {
-            self.largest = since;
+        if since.resultant() > self.shown.largest.resultant() {
+            self.shown.largest = since;
         }
+    }
+
+    /// A pulse that swings to and fro, or does not end, is no pulse.
+    fn judge(&mut self, at: MonoTime, report: &mut impl FnMut(usize, FaultKind)) {
+        let pulse = &self.pulse;
+        let Some(contact) = pulse.contact.filter(|_| pulse.is_active() && self.mounting == Mounting::Chassis) else {
+            return;
+        };
+        if self.is_full_range() && is_resonance(at.since(contact), pulse.path, pulse.coherence(), pulse.largest_delta_v)
+        {
+            for index in 0..3 {
+                self.health.found(at, index, FaultKind::Resonance, report);
+            }
+            self.pulse = Pulse::default();
+        } else if at.since(contact) >= limit::LONGEST_PULSE {
+            let mean = pulse.delta_v() / at.since(contact).as_secs_f32();
+            if mean >= limit::TIRE_LIMIT_MPS2 && pulse.coherence() >= limit::SHIFTED_SHARE {
+                let wide = usize::from(pulse.net[1].abs() > pulse.net[0].abs());
+                self.health.found(at, wide, FaultKind::ZeroShift, report);
+            }
+            self.pulse = Pulse::default();
+        }
+    }
+
+    fn show(&mut self) {
+        if self.anchor.is_none() || self.pulse.contact.is_none() {
+            return;
+        }
+        self.shown.peak = self.shown.peak.max(self.pulse.peak);
+        self.shown.dwell = self.shown.dwell.max(self.pulse.longest_dwell);
+        self.shown.clipped = self.shown.clipped.max(self.pulse.clipped);
+        self.shown.pulse = self.shown.pulse.max(self.pulse.duration());
     }
 }
 

@@ -1,13 +1,13 @@
 //! What is said of an event at one moment.
 
-use crate::crash::sensor::{Mounting, Orientation};
+use crate::crash::sensor::Mounting;
 use crate::crash::severity::{self, Question};
 use crate::crash::thresholds as limit;
 use crate::crash::verdict::{DeltaV, Direction, Evidence, Side, Stage, Verdict};
 
 use super::event::Event;
 use super::track::Track;
-use super::{Classifier, Slot};
+use super::{Classifier, Rate, Slot};
 
 impl Classifier {
     /// The verdict at this moment.
@@ -23,6 +23,8 @@ impl Classifier {
             let is_multiple = event.impacts > 1;
             severity::mais3(&Question { delta_v, side, rolled, is_multiple, belts: self.belts })
         });
+        let is_bound = delta_v.is_some_and(|delta_v| delta_v.is_lower_bound);
+        let at_least_moderate = is_bound || rolled || self.restraints != 0;
         let is_early = matches!(stage, Stage::Suspected | Stage::Confirmed);
         Verdict {
             event: event.number,
@@ -37,17 +39,14 @@ impl Classifier {
             impacts: event.impacts,
             occupants: self.belts.and_then(severity::occupants),
             mais3,
-            severity: if is_early && is_blind { None } else { severity::class(mais3, self.restraints != 0, rolled) },
+            severity: if is_early && is_blind { None } else { severity::class(mais3, at_least_moderate) },
         }
     }
 
     /// The accelerometer that sees most.
     fn best(&self) -> Option<&Track> {
-        let tracks = self.slots.iter().filter_map(|slot| match slot {
-            Slot::Acceleration(track) if track.mounting == Mounting::Chassis => Some(&**track),
-            _ => None,
-        });
-        tracks.max_by(|one, other| one.range.total_cmp(&other.range))
+        let good = self.tracks().filter(|track| track.mounting == Mounting::Chassis && track.is_good());
+        good.max_by(|one, other| one.range.total_cmp(&other.range))
     }
 
     fn rollover(&self, event: &Event) -> Option<bool> {
@@ -57,17 +56,17 @@ impl Classifier {
     }
 
     fn has_roll_rate(&self) -> bool {
-        self.slots.iter().any(|slot| matches!(slot, Slot::Rate([true, _, _])))
+        self.slots.iter().any(|slot| matches!(slot, Slot::Rate(Rate { axes: [true, _, _], .. })))
     }
 
     fn evidence(&self, event: &Event, track: Option<&Track>) -> Evidence {
-        let has_pulse = |track: &&Track| track.pulse.contact.is_some();
+        let shown = track.map(|track| track.shown);
         Evidence {
-            peak_mps2: track.filter(has_pulse).map(|track| track.pulse.peak),
-            delta_v_150ms_mps: track.map(|track| track.widest_150ms),
-            dwell: track.filter(has_pulse).map(|track| track.pulse.longest_dwell),
-            saturated: track.filter(has_pulse).map(|track| track.pulse.clipped),
-            pulse: track.filter(has_pulse).map(|track| track.pulse.duration()),
+            peak_mps2: shown.map(|shown| shown.peak),
+            delta_v_150ms_mps: shown.map(|shown| shown.widest_150ms),
+            dwell: shown.map(|shown| shown.dwell),
+            saturated: shown.map(|shown| shown.clipped),
+            pulse: shown.map(|shown| shown.pulse),
             restraints: self.restraints,
             speed_lost_mps: event.speed_lost,
             tilt_deg: event.tilt_deg,
@@ -78,7 +77,7 @@ impl Classifier {
 }
 
 fn delta_v(track: &Track, event: &Event) -> DeltaV {
-    let change = track.largest;
+    let change = track.shown.largest;
     let is_clipped = !track.is_unclipped();
     let measured = change.resultant();
     let scale = limit::SCALE_UNCERTAINTY * measured;
@@ -87,8 +86,7 @@ fn delta_v(track: &Track, event: &Event) -> DeltaV {
         Some(lost) if is_clipped => (measured.max(lost), scale.hypot(limit::WHEEL_UNCERTAINTY_MPS), false),
         _ => (measured, scale.hypot(offset), is_clipped),
     };
-    let is_signed = track.orientation == Orientation::Stated;
-    let axis = |index: usize, value: f32| (is_signed && track.axes[index]).then_some(value);
+    let axis = |index: usize, value: f32| track.sign(index).map(|sign| sign * value);
     DeltaV { x_mps: axis(0, change.x), y_mps: axis(1, change.y), resultant_mps, uncertainty_mps, is_lower_bound }
 }
 

@@ -1,0 +1,143 @@
+//! Whether the axes of one sensor can be believed.
+//!
+//! Three things are watched sample by sample (a value that does not change, one that stays at the end of the range, an
+//! axis that is silent beside its sisters), one pulse by pulse (pushes that cancel each other out), one second by
+//! second (a mean that driving does not explain; see [`super::learner`]).
+
+use std::time::Duration;
+
+use crate::crash::sensor_fault::FaultKind;
+use crate::crash::thresholds as limit;
+use crate::time::MonoTime;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Axis {
+    value: Option<f32>,
+    /// The value is the same since, and the car moves since.
+    same_since: MonoTime,
+    /// At this end of the range since.
+    edge_since: Option<MonoTime>,
+    heard: MonoTime,
+    fault: Option<FaultKind>,
+    /// What made it a fault has not been seen since.
+    fine_since: MonoTime,
+}
+
+/// The axes of one sensor.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Health {
+    axes: [Axis; 3],
+    exists: [bool; 3],
+    edge: f32,
+    began: Option<MonoTime>,
+}
+
+impl Health {
+    pub(super) fn new(exists: [bool; 3], range: f32) -> Self {
+        Self { axes: [Axis::default(); 3], exists, edge: range * limit::CLIPPED_SHARE, began: None }
+    }
+
+    /// The axis exists and has no fault.
+    pub(super) fn is_good(&self, index: usize) -> bool {
+        self.exists.get(index) == Some(&true) && self.axes.get(index).is_some_and(|axis| axis.fault.is_none())
+    }
+
+    pub(super) fn fault(&self, index: usize) -> Option<FaultKind> {
+        self.axes.get(index).and_then(|axis| axis.fault)
+    }
+
+    /// Looks at a sample; `report` hears of every axis whose state changed.
+    pub(super) fn observe(
+        &mut self,
+        at: MonoTime,
+        values: [Option<f32>; 3],
+        is_moving: bool,
+        report: &mut impl FnMut(usize, FaultKind),
+    ) {
+        let began = *self.began.get_or_insert(at);
+        for (index, value) in values.into_iter().enumerate() {
+            if !self.exists[index] {
+                continue;
+            }
+            let axis = &mut self.axes[index];
+            let seen = axis.look(at, value.filter(|value| value.is_finite()), is_moving, self.edge, began);
+            match (axis.fault, seen) {
+                (None, Some(kind)) => axis.fall(at, kind, |kind| report(index, kind)),
+                (Some(fault), Some(kind)) if fault == kind => axis.fine_since = at,
+                _ => axis.mend(at, |kind| report(index, kind)),
+            }
+        }
+    }
+
+    /// A fault that was found elsewhere, seen (again) now.
+    pub(super) fn found(
+        &mut self,
+        at: MonoTime,
+        index: usize,
+        kind: FaultKind,
+        report: &mut impl FnMut(usize, FaultKind),
+    ) {
+        let Some(axis) = self.axes.get_mut(index).filter(|_| self.exists.get(index) == Some(&true)) else { return };
+        match axis.fault {
+            None => axis.fall(at, kind, |kind| report(index, kind)),
+            Some(fault) if fault == kind => axis.fine_since = at,
+            Some(_) => {}
+        }
+    }
+}
+
+impl Axis {
+    fn look(
+        &mut self,
+        at: MonoTime,
+        value: Option<f32>,
+        is_moving: bool,
+        edge: f32,
+        began: MonoTime,
+    ) -> Option<FaultKind> {
+        let Some(value) = value else {
+            let is_silent = at.since(self.heard.max(began)) >= limit::DEAD_AFTER;
+            return is_silent.then_some(FaultKind::DeadAxis);
+        };
+        self.heard = at;
+        let is_same = self.value.is_some_and(|old| old.to_bits() == value.to_bits());
+        let is_same_side = self.value.is_some_and(|old| old.is_sign_positive() == value.is_sign_positive());
+        self.value = Some(value);
+        if !is_same || !is_moving {
+            self.same_since = at;
+        }
+        if value.abs() < edge {
+            self.edge_since = None;
+        } else if self.edge_since.is_none() || !is_same_side {
+            self.edge_since = Some(at);
+        }
+        if self.edge_since.is_some_and(|since| at.since(since) >= limit::STUCK_AT_EDGE) {
+            return Some(FaultKind::Stuck);
+        }
+        if at.since(self.same_since) < limit::STUCK_AFTER {
+            return None;
+        }
+        Some(if value.abs() <= limit::DEAD_VALUE_MPS2 { FaultKind::DeadAxis } else { FaultKind::Stuck })
+    }
+
+    fn fall(&mut self, at: MonoTime, kind: FaultKind, report: impl FnOnce(FaultKind)) {
+        self.fault = Some(kind);
+        self.fine_since = at;
+        report(kind);
+    }
+
+    fn mend(&mut self, at: MonoTime, report: impl FnOnce(FaultKind)) {
+        if self.fault.is_some() && at.since(self.fine_since) >= limit::RECOVERED_AFTER {
+            self.fault = None;
+            report(FaultKind::Recovered);
+        }
+    }
+}
+
+/// Whether a pulse swings to and fro: a loose or resonant sensor, unless it proved a crash before.
+pub(super) fn is_resonance(duration: Duration, path_mps: f32, coherence: f32, largest_mps: f32) -> bool {
+    duration >= limit::RESONANCE_SPAN
+        && path_mps >= limit::RESONANCE_PATH_MPS
+        && coherence < limit::RESONANCE_SHARE
+        && largest_mps < limit::CONFIRM_DELTA_V_MPS
+}
