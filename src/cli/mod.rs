@@ -1,6 +1,7 @@
 //! One file per subcommand. The names and flags are promises: scripts of others call them.
 
 mod check;
+mod classify;
 pub mod decode;
 #[cfg(feature = "demo")]
 mod demo;
@@ -66,6 +67,21 @@ pub enum Command {
     Check {
         /// Deployment file.
         file: PathBuf,
+    },
+    /// The crash classifier over an acceleration series: verdict, severity, direction, time to verdict as one JSON line.
+    Classify {
+        /// Samples a second.
+        #[arg(long, value_name = "HZ")]
+        rate: f32,
+        /// CSV with a header: t_s, ax_mps2, ay_mps2, az_mps2 and roll_dps, pitch_dps, yaw_dps, as far as there are.
+        /// Axes are those of ISO 8855 (x forwards, y left, z up).
+        file: PathBuf,
+        /// Runs the series through the sensors of the vehicle profile in this folder.
+        #[arg(long, value_name = "FOLDER")]
+        profile: Option<PathBuf>,
+        /// Draws the series with the verdict's marks.
+        #[arg(long, value_name = "FILE.svg")]
+        plot: Option<PathBuf>,
     },
     /// Decodes a candump log: one JSON line per signal value.
     Decode {
@@ -164,6 +180,9 @@ impl Command {
             #[cfg(feature = "demo")]
             Self::Demo { duration, can, scenario, seed } => demo::demo(duration, &can, scenario, seed),
             Self::Check { file } => check::check(&file),
+            Self::Classify { rate, file, profile, plot } => {
+                classify::classify(rate, &file, profile.as_deref(), plot.as_deref())
+            }
             Self::Decode { dbc, log } => decode::decode(&dbc, log.as_deref()),
             Self::Replay { config, can, gnss, owner } => {
                 replay::replay(&config, &can, gnss.as_deref(), owner.as_deref())

@@ -10,6 +10,7 @@ pub mod chain;
 pub mod classifier;
 pub mod msd;
 pub mod observation;
+pub mod plot;
 mod ring;
 pub mod sensor;
 pub mod sensor_fault;

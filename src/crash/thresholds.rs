@@ -62,12 +62,19 @@ pub const BASELINE_SLEW_MPS2: f32 = 5.0;
 /// are 4 to 10 g (recorded: full frontal crashes exceed 40 g; filtered).
 pub const FULL_RANGE_MPS2: f32 = 120.0;
 
-/// A reading above this share of the range is clipped: scaling and offset of the converter cost up to 2 %.
-pub const CLIPPED_SHARE: f32 = 0.98;
+/// A reading above this share of the range is clipped: the profile states the range as the last code that is sent.
+pub const CLIPPED_SHARE: f32 = 0.995;
 
-/// The change of velocity of one pulse that confirms a crash, in m/s (evaluation): a little below the event of 563,
-/// counted without what braking adds.
-pub const CONFIRM_DELTA_V_MPS: f32 = 7.0 / 3.6;
+/// The change of velocity of one pulse that confirms a crash, in m/s (evaluation): below the event of 563, because it
+/// is counted without what braking adds.
+pub const CONFIRM_DELTA_V_MPS: f32 = 5.8 / 3.6;
+
+/// Its filtered peak must reach so much, in m/s²: the weakest crash of 8 km/h over 150 ms has 30, tires on a rough road
+/// 15 (physics).
+pub const CONFIRM_PEAK_MPS2: f32 = 20.0;
+
+/// So much of it must be beyond what tires could have done in the time, in m/s (evaluation).
+pub const CONFIRM_BEYOND_MPS: f32 = 0.55;
 
 /// A suspicion from a full-range sensor: change of velocity of one pulse in m/s (evaluation).
 pub const SUSPECT_DELTA_V_MPS: f32 = 0.5;
@@ -78,6 +85,36 @@ pub const SUSPECT_DWELL: Duration = Duration::from_millis(11);
 /// Time above [`TIRE_LIMIT_MPS2`] that confirms: four frames at 83 Hz. Four recorded crashes fire within 36 to 55 ms,
 /// braking and recorded drives never reach it.
 pub const CONFIRM_DWELL: Duration = Duration::from_millis(35);
+
+/// The same across the car, where no kerb pushes that the wheels roll against: three frames at 83 Hz.
+pub const CONFIRM_DWELL_LATERAL: Duration = Duration::from_millis(23);
+
+/// Across the car means so much more than along it.
+pub const LATERAL_RATIO: f32 = 1.2;
+
+/// Readings of both axes travel up and down by at least so much in a crash, in m/s² (recorded: 20 and more).
+pub const LIVELY_MPS2: f32 = 3.0;
+
+/// A car that stands is struck out of the calm; hands that carry a sensor begin slowly. More than this is unrest.
+pub const RESTLESS_MPS2: f32 = 3.5;
+
+/// A car that is slower stands, in m/s: wheel sensors begin to count at 0.3 to 0.7.
+pub const ROLLING_MPS: f32 = 0.8;
+
+/// A standing car that has this speed half a second after a push was pushed, in m/s.
+pub const PUSHED_OFF_MPS: f32 = 0.8;
+
+/// What lives within so long of the push lives because of it.
+pub const LIVELY_DWELL: Duration = Duration::from_millis(80);
+
+/// No crash holds a clipped sensor beyond tires for longer before it proves itself (recorded: 0.16 s).
+pub const LONGEST_DWELL: Duration = Duration::from_millis(170);
+
+/// Unrest is one with what comes within so long.
+pub const RESTLESS_PAUSE: Duration = Duration::from_millis(300);
+
+/// A blow rises from the calm to its pulse within so long.
+pub const BLOW_RISE: Duration = Duration::from_millis(40);
 
 /// Time above [`TIRE_LIMIT_MPS2`] may be interrupted so long by folding peaks (recorded).
 pub const DWELL_DIP: Duration = Duration::from_millis(13);
@@ -100,6 +137,9 @@ pub const SLOW_PROOF_MPS: f32 = 1.7;
 /// What a full-range sensor must have felt at least for that, in m/s.
 pub const SLOW_PUSH_MPS: f32 = 1.0;
 
+/// And for so long.
+pub const SLOW_PULSE: Duration = Duration::from_millis(18);
+
 /// How long speed is awaited as a proof: GNSS comes at 1 to 10 Hz and lags by up to 0.5 s.
 pub const SPEED_WINDOW: Duration = Duration::from_secs(1);
 
@@ -109,11 +149,36 @@ pub const DISMISS_AFTER: Duration = Duration::from_millis(1_200);
 /// A speed older than this proves nothing: the slowest wheel speed on known buses comes every 100 ms.
 pub const SPEED_FRESH: Duration = Duration::from_millis(300);
 
-/// A bus that falls silent so soon before or after contact speaks for a crash.
+/// Speed cannot change faster, in m/s²: beyond it is a message that was started anew.
+pub const SPEED_SLOPE_MPS2: f32 = 400.0;
+
+/// Steps of this size are its resolution, in m/s.
+pub const SPEED_STEP_MPS: f32 = 0.7;
+
+/// Speeds of wheels lag so far behind the car: filter, message and bus.
+pub const SPEED_LAG: Duration = Duration::from_millis(80);
+
+/// A bus that falls silent so soon after contact speaks for a crash.
 pub const SILENCE_NEAR: Duration = Duration::from_millis(500);
 
 /// Samples further apart than so many intervals are not joined by integration.
 pub const MAX_GAP_INTERVALS: f32 = 3.5;
+
+/// However fast the sensor is, so much is joined: two lost frames of packed samples.
+pub const MAX_GAP_LEAST: Duration = Duration::from_millis(20);
+
+/// A sensor that was silent for so long and begins at its end may have been started anew.
+pub const SENSOR_PAUSE: Duration = Duration::from_millis(50);
+
+/// A sensor that was silent for so long may have been started anew.
+pub const SENSOR_SILENCE: Duration = Duration::from_millis(500);
+
+/// What a sensor says within so long of its start is not believed: self-tests drive it to its ends (data sheets of
+/// airbag accelerometers: up to 0.4 s).
+pub const SENSOR_SETTLE: Duration = Duration::from_millis(600);
+
+/// No crash of a car is harder on average, in m/s²: 100 g.
+pub const HARDEST_MPS2: f32 = 981.0;
 
 /// Samples of one frame share a time: they are spread by their interval, up to so far ahead.
 pub const MAX_LEAD: Duration = Duration::from_millis(40);
@@ -233,8 +298,15 @@ pub const LONGEST_PULSE: Duration = Duration::from_millis(350);
 /// A shifted zero pushes into one direction only (see [`COHERENT_SHARE`]).
 pub const SHIFTED_SHARE: f32 = 0.9;
 
-/// A crash shakes every sensor of the structure by at least so much, in m/s²; one that stays below contradicts.
-pub const STIRRED_MPS2: f32 = 3.0;
+/// A pulse that ended within so long was one (the longest recorded one: 0.17 s).
+pub const COMPLETE_PULSE: Duration = Duration::from_millis(190);
+
+/// A crash shakes every sensor of the structure by at least so much, in m/s² (half of what the weakest one reaches
+/// within 25 ms); one that stays below contradicts.
+pub const STIRRED_MPS2: f32 = 6.0;
+
+/// What was felt is remembered for one to two of these.
+pub const STIRRED_SPAN: Duration = Duration::from_millis(50);
 
 /// After so long a sensor must have been stirred.
 pub const STIRRED_WITHIN: Duration = Duration::from_millis(25);
@@ -245,5 +317,8 @@ pub const CONFIRM_HOLD: Duration = Duration::from_millis(9);
 /// Readings that differ by less than this share of their mean are flat, which crumpling metal never is.
 pub const FLAT_SHARE: f32 = 0.12;
 
-/// Flatness counts from so long after onset: sensors of 100 Hz have risen by then.
-pub const FLAT_FROM: Duration = Duration::from_millis(5);
+/// Flatness counts from so long after onset: what rises more slowly is no step.
+pub const FLAT_FROM: Duration = Duration::from_millis(12);
+
+/// A push across the car that is larger than this share of the one along it makes a speed of wheels a bound.
+pub const ACROSS_SHARE: f32 = 0.6;

@@ -18,6 +18,8 @@ pub(super) struct Event {
     pub(super) gnss_before: Option<f32>,
     /// Newest speed loss within [`limit::SPEED_WINDOW`] of contact.
     pub(super) speed_lost: Option<f32>,
+    /// What of it was lost in the pulse.
+    pub(super) pulse_loss: Option<f32>,
     /// Angle of gravity against before, at rest.
     pub(super) tilt_deg: Option<f32>,
     pub(super) bus_silent: bool,

@@ -200,10 +200,12 @@ impl Classifier {
     fn sample(&mut self, at: MonoTime, sample: Sample) {
         let index = usize::from(sample.sensor.0);
         let is_moving = self.wheels.fresh(self.now, limit::SPEED_FRESH).is_some_and(|mps| mps >= limit::MOVING_MPS);
+        let is_calm = self.event.as_ref().is_none_or(|event| !event.is_confirmed());
         let Self { slots, faults, .. } = self;
         match slots.get_mut(index) {
             Some(Slot::Acceleration(track)) => {
-                let taken = track.observe(at, sample.axes, is_moving, &mut reporter(faults, sample.sensor, at));
+                let taken =
+                    track.observe(at, sample.axes, is_moving, is_calm, &mut reporter(faults, sample.sensor, at));
                 let Some(at) = taken else { return };
                 if self.gravity_slot == Some(index) && track.has_gravity() {
                     self.gravity.observe(at, track.axes_now());
@@ -254,11 +256,11 @@ impl Classifier {
     fn weigh(&mut self, index: usize) {
         let Some(Slot::Acceleration(track)) = self.slots.get(index) else { return };
         let pulse = track.pulse;
-        let Some(contact) = pulse.contact.filter(|_| pulse.is_active()) else { return };
-        if !proof::is_suspicious(track) {
+        let Some(contact) = pulse.contact else { return };
+        if !(pulse.is_active() || pulse.is_complete()) || !proof::is_suspicious(track) {
             return;
         }
-        if self.event.is_none() {
+        if self.event.is_none() && pulse.is_active() {
             self.open(contact);
         }
         if let Some(event) = &mut self.event {
@@ -322,6 +324,7 @@ impl Classifier {
             wheels_before: self.wheels.at(contact, limit::SPEED_FRESH),
             gnss_before: self.gnss.at(contact, limit::SPEED_WINDOW),
             speed_lost: None,
+            pulse_loss: None,
             tilt_deg: None,
             bus_silent: false,
             next_review: contact + limit::GRADE_AFTER,
@@ -365,10 +368,12 @@ impl Classifier {
             let gnss = self.gnss.fresh(self.now, limit::SPEED_WINDOW);
             let by_gnss = event.gnss_before.zip(gnss).map(|(before, now)| before - now);
             event.speed_lost = lost.or(by_gnss).or(event.speed_lost);
+            let ends = event.last_active + limit::SPEED_LAG;
+            if self.now <= ends.min(event.contact + limit::GRADED_BY) {
+                event.pulse_loss = lost.or(event.pulse_loss);
+            }
         }
-        let near = |silence: MonoTime| {
-            silence.since(event.contact) <= limit::SILENCE_NEAR && event.contact.since(silence) <= limit::SILENCE_NEAR
-        };
+        let near = |silence: MonoTime| silence >= event.contact && silence.since(event.contact) <= limit::SILENCE_NEAR;
         event.bus_silent |= self.silence.is_some_and(near);
         if self.now.since(event.last_active) >= limit::REST_AFTER {
             event.tilt_deg = self.gravity.tilt_deg(self.now).or(event.tilt_deg);

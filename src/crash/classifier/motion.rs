@@ -24,17 +24,25 @@ struct Point {
 pub(super) struct Speed {
     points: Ring<Point>,
     latest: Option<Point>,
+    /// The last jump that no car makes.
+    jumped: Option<MonoTime>,
 }
 
 impl Speed {
     pub(super) fn new() -> Self {
-        Self { points: Ring::new(POINTS), latest: None }
+        Self { points: Ring::new(POINTS), latest: None, jumped: None }
     }
 
     /// False when the value cannot be one.
     pub(super) fn observe(&mut self, at: MonoTime, mps: f32) -> bool {
         if !(0.0..=FASTEST_MPS).contains(&mps) || self.latest.is_some_and(|latest| at < latest.at) {
             return false;
+        }
+        if let Some(latest) = self.latest {
+            let most = limit::SPEED_STEP_MPS + limit::SPEED_SLOPE_MPS2 * at.since(latest.at).as_secs_f32();
+            if (mps - latest.mps).abs() > most {
+                self.jumped = Some(at);
+            }
         }
         let point = Point { at, mps };
         self.latest = Some(point);
@@ -44,9 +52,10 @@ impl Speed {
         true
     }
 
-    /// The newest speed, when it is no older than `age`.
+    /// The newest speed, when it is no older than `age` and has not jumped.
     pub(super) fn fresh(&self, now: MonoTime, age: Duration) -> Option<f32> {
-        self.latest.filter(|latest| now.since(latest.at) <= age).map(|latest| latest.mps)
+        let is_steady = self.jumped.is_none_or(|jumped| now.since(jumped) > limit::SPEED_WINDOW);
+        self.latest.filter(|latest| is_steady && now.since(latest.at) <= age).map(|latest| latest.mps)
     }
 
     /// The speed at that moment, when one was known at most `age` before it.

@@ -9,6 +9,8 @@ use crate::time::MonoTime;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     pub(super) at: MonoTime,
+    /// Horizontal.
+    pub(super) held: [f32; 2],
     /// Off the baseline.
     pub(super) off: [f32; 3],
     /// Magnitude of the horizontal acceleration.
@@ -52,6 +54,10 @@ pub(super) struct Pulse {
     dip: Duration,
     pub(super) clipped: Duration,
     pub(super) peak: f32,
+    /// How far the readings of x and y have traveled up and down since the pulse has begun to dwell.
+    travel: [f32; 2],
+    /// For how long it was restless before contact.
+    pub(super) unrest: Duration,
     /// Smallest and largest push, once it has risen.
     flat: Option<(f32, f32)>,
 }
@@ -80,14 +86,33 @@ impl Pulse {
         self.flat.is_some_and(|(low, high)| high - low <= limit::FLAT_SHARE * high)
     }
 
-    /// A sample that follows on the last one.
-    pub(super) fn extend(&mut self, span: Duration, last: &Reading, now: &Reading) {
+    /// It lives on both axes: what breaks in a sensor breaks on one, or freezes both.
+    pub(super) fn is_lively(&self) -> bool {
+        self.travel[0].min(self.travel[1]) >= limit::LIVELY_MPS2
+    }
+
+    /// The push is across the car.
+    pub(super) fn is_lateral(&self) -> bool {
+        self.net[1].abs() >= limit::LATERAL_RATIO * self.net[0].abs()
+    }
+
+    /// It came to its end as a pulse of a crash does.
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_over && self.duration() <= limit::COMPLETE_PULSE
+    }
+
+    /// A sample that follows on the last one, after so long a time of unrest.
+    pub(super) fn extend(&mut self, span: Duration, last: &Reading, now: &Reading, unrest: Duration) {
         if !self.is_active() {
             if now.push() < limit::ONSET_MPS2 {
                 return;
             }
             // Contact lies between the two: the last one was still below.
-            *self = Self { contact: Some(last.at), last_above: now.at, ..Self::default() };
+            *self = Self { contact: Some(last.at), last_above: now.at, unrest, ..Self::default() };
+        } else if !self.dwell.is_zero() {
+            for index in 0..2 {
+                self.travel[index] += (now.held[index] - last.held[index]).abs();
+            }
         }
         let span_s = span.as_secs_f32();
         for index in 0..3 {

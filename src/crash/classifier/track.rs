@@ -52,6 +52,27 @@ pub(super) struct Shown {
     pub(super) pulse: Duration,
 }
 
+/// The largest push of the last two spans.
+#[derive(Debug, Clone, Copy, Default)]
+struct Felt {
+    began: MonoTime,
+    now: f32,
+    before: f32,
+}
+
+impl Felt {
+    fn add(&mut self, at: MonoTime, push: f32) {
+        if at.since(self.began) >= limit::STIRRED_SPAN {
+            (self.began, self.before, self.now) = (at, self.now, 0.0);
+        }
+        self.now = self.now.max(push);
+    }
+
+    fn widest(&self) -> f32 {
+        self.now.max(self.before)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Track {
     pub(super) name: String,
@@ -61,6 +82,8 @@ pub(super) struct Track {
     period: Duration,
     /// Samples further apart are not joined.
     max_gap: Duration,
+    /// After a silence: readings count for nothing before this, but teach the baseline.
+    settled: MonoTime,
     last: Option<Reading>,
     /// Last value of each axis, as it came and without offset.
     raw: [f32; 3],
@@ -69,14 +92,17 @@ pub(super) struct Track {
     baseline: [f32; 3],
     velocity: Velocity,
     history: Ring<Velocity>,
-    /// Where the integral stood at contact.
-    anchor: Option<Velocity>,
+    /// Contact of the event that is open.
+    anchor: Option<MonoTime>,
+    /// What earlier pulses of the event added up to.
+    earlier: Change,
     pub(super) shown: Shown,
     pub(super) pulse: Pulse,
     pub(super) health: Health,
     pub(super) learner: Learner,
-    /// When it last felt more than driving.
-    stirred: Option<MonoTime>,
+    felt: Felt,
+    /// Restless since, and last seen so.
+    unrest: Option<(MonoTime, MonoTime)>,
 }
 
 impl Track {
@@ -90,7 +116,8 @@ impl Track {
             mounting: spec.mounting,
             orientation: spec.orientation,
             period,
-            max_gap: period.mul_f32(limit::MAX_GAP_INTERVALS),
+            max_gap: period.mul_f32(limit::MAX_GAP_INTERVALS).max(limit::MAX_GAP_LEAST),
+            settled: MonoTime::ZERO,
             last: None,
             raw: [0.0; 3],
             held: [0.0; 3],
@@ -99,11 +126,13 @@ impl Track {
             velocity: Velocity::default(),
             history: Ring::new(HISTORY_POINTS),
             anchor: None,
+            earlier: Change::default(),
             shown: Shown::default(),
             pulse: Pulse::default(),
             health: Health::new(spec.axes, range),
             learner: Learner::default(),
-            stirred: None,
+            felt: Felt::default(),
+            unrest: None,
         }
     }
 
@@ -147,19 +176,41 @@ impl Track {
         self.mounting == Mounting::Chassis
             && self.is_good()
             && self.last.is_some_and(|last| last.at.since(contact) >= limit::STIRRED_WITHIN)
-            && self.stirred.is_none_or(|stirred| stirred + limit::STIRRED_WITHIN < contact)
+            && self.felt.widest() < limit::STIRRED_MPS2
     }
 
-    /// Takes a sample in; gives back its moment, none when it told nothing.
+    /// Before the next pulse begins: the one that is over goes into the sum.
+    fn bank(&mut self) {
+        let pulse = &self.pulse;
+        if let Some((contact, anchor)) = pulse.contact.zip(self.anchor)
+            && !pulse.is_active()
+            && pulse.last_above >= anchor
+            && contact + limit::GRADE_AFTER >= anchor
+        {
+            self.earlier.x += pulse.net[0];
+            self.earlier.y += pulse.net[1];
+            self.pulse = Pulse::default();
+        }
+    }
+
+    /// Takes a sample in; gives back its moment, none when it told nothing. After a crash nothing is a fault.
     pub(super) fn observe(
         &mut self,
         at: MonoTime,
         axes: [Option<f32>; 3],
         is_moving: bool,
+        is_calm: bool,
         report: &mut impl FnMut(usize, FaultKind),
     ) -> Option<MonoTime> {
         let at = self.moment(at)?;
-        self.health.observe(at, axes, is_moving, report);
+        if is_calm {
+            let before = [self.health.is_good(0), self.health.is_good(1)];
+            self.health.observe(at, axes, is_moving, report);
+            if before != [self.health.is_good(0), self.health.is_good(1)] {
+                self.pulse = Pulse::default();
+                self.last = None;
+            }
+        }
         let mut has_horizontal = false;
         for (index, value) in axes.into_iter().enumerate() {
             let good = self.health.is_good(index);
@@ -171,21 +222,35 @@ impl Track {
         if !has_horizontal {
             return None;
         }
+        let silence = self.last.map_or(Duration::MAX, |last| at.since(last.at));
+        let is_blind = silence >= limit::SENSOR_PAUSE && self.is_at_edge();
+        if silence >= limit::SENSOR_SILENCE || is_blind {
+            self.settled = at + limit::SENSOR_SETTLE;
+            self.pulse = Pulse::default();
+        }
         let span = self.last.map(|last| at.since(last.at)).filter(|span| *span <= self.max_gap);
         let span_s = span.map_or(0.0, |span| span.as_secs_f32());
-        self.settle(span_s);
+        self.settle(at, span_s);
         let reading = self.read(at);
-        if reading.push() >= limit::STIRRED_MPS2 {
-            self.stirred = Some(at);
+        self.felt.add(at, reading.push());
+        if reading.push() >= limit::RESTLESS_MPS2 {
+            let since =
+                self.unrest.filter(|(_, last)| at.since(*last) <= limit::RESTLESS_PAUSE).map_or(at, |run| run.0);
+            self.unrest = Some((since, at));
         }
+        self.bank();
         if let Some(last) = self.last.filter(|_| span.is_some()) {
             self.integrate(at, span_s, &last, &reading);
-            self.pulse.extend(span.unwrap_or_default(), &last, &reading);
-        } else {
+            if at >= self.settled {
+                self.pulse.extend(span.unwrap_or_default(), &last, &reading, self.restless(at));
+            }
+        } else if at >= self.settled {
             self.pulse.gap(&reading);
         }
         self.last = Some(reading);
-        self.judge(at, report);
+        if is_calm {
+            self.judge(at, report);
+        }
         self.show();
         Some(at)
     }
@@ -216,7 +281,8 @@ impl Track {
 
     /// Opens the books of an event: what follows counts from `contact`.
     pub(super) fn anchor(&mut self, contact: MonoTime) {
-        self.anchor = Some(self.history.last_where(|point| point.at <= contact).unwrap_or(self.velocity));
+        self.anchor = Some(contact);
+        self.earlier = Change::default();
         self.shown = Shown::default();
         self.show();
     }
@@ -236,6 +302,12 @@ impl Track {
         self.learner.axes.get(index).map_or(0.0, |axis| axis.offset_mps2)
     }
 
+    /// For how long it has been restless.
+    fn restless(&self, at: MonoTime) -> Duration {
+        let run = self.unrest.filter(|(_, last)| at.since(*last) <= limit::RESTLESS_PAUSE);
+        run.map_or(Duration::ZERO, |(since, _)| at.since(since))
+    }
+
     /// The readings under a new offset; the baseline moves along.
     fn apply(&mut self) {
         for index in 0..3 {
@@ -250,13 +322,13 @@ impl Track {
     }
 
     /// Low-pass and baseline.
-    fn settle(&mut self, span_s: f32) {
+    fn settle(&mut self, at: MonoTime, span_s: f32) {
         let tau_s = 1.0 / (std::f32::consts::TAU * limit::CFC60_CORNER_HZ * limit::TWO_POLE_FACTOR);
         let share = span_s / (tau_s + span_s);
         let slow = span_s / (limit::BASELINE_TAU.as_secs_f32() + span_s);
         for index in 0..3 {
             let held = self.held[index];
-            if self.last.is_none() {
+            if at < self.settled {
                 self.baseline[index] = held;
                 self.filter[index] = [held; 2];
             }
@@ -270,38 +342,40 @@ impl Track {
         }
     }
 
-    fn read(&self, at: MonoTime) -> Reading {
+    /// It reads the end of its range along the road.
+    fn is_at_edge(&self) -> bool {
         let edge = self.range * limit::CLIPPED_SHARE;
+        (0..2).any(|index| self.health.is_good(index) && self.raw[index].abs() >= edge)
+    }
+
+    fn read(&self, at: MonoTime) -> Reading {
         let good = [0, 1, 2].map(|index| self.health.is_good(index));
         let part = |index: usize, value: f32| if good[index] { value } else { 0.0 };
-        let off = [0, 1, 2].map(|index| part(index, self.held[index] - self.baseline[index]));
+        // What the baseline cannot explain: it never adds to a push.
+        let off = [0, 1, 2].map(|index| {
+            let (held, base) = (self.held[index], self.baseline[index]);
+            part(index, if held * base < 0.0 && index < 2 { held } else { held - base })
+        });
         Reading {
             at,
+            held: [0, 1].map(|index| part(index, self.held[index])),
             off,
             horizontal: part(0, self.held[0]).hypot(part(1, self.held[1])),
             filtered: part(0, self.filter[0][1]).hypot(part(1, self.filter[1][1])),
-            is_clipped: (0..2).any(|index| good[index] && self.raw[index].abs() >= edge),
+            is_clipped: self.is_at_edge(),
         }
     }
 
     fn integrate(&mut self, at: MonoTime, span_s: f32, last: &Reading, reading: &Reading) {
-        let part = |index: usize| {
-            let base = if self.health.is_good(index) { self.baseline[index] } else { 0.0 };
-            f64::from((f32::midpoint(last.off[index], reading.off[index]) + base) * span_s)
-        };
+        let part = |index: usize| f64::from(f32::midpoint(last.held[index], reading.held[index]) * span_s);
         self.velocity = Velocity { at, x: self.velocity.x + part(0), y: self.velocity.y + part(1) };
         if self.history.newest().is_none_or(|newest| at.since(newest.at) >= HISTORY_SPACING) {
             self.history.push(self.velocity);
         }
-        let Some(anchor) = self.anchor.filter(|anchor| at.since(anchor.at) <= limit::GRADE_AFTER) else { return };
+        let Some(anchor) = self.anchor.filter(|anchor| at.since(*anchor) <= limit::GRADE_AFTER) else { return };
         let from = at - limit::EVENT_WINDOW;
-        let start = self.history.last_where(|point| point.at <= from).unwrap_or(anchor);
-        let start = if start.at < anchor.at { anchor } else { start };
+        let start = self.history.last_where(|point| point.at <= from.max(anchor)).unwrap_or(self.velocity);
         self.shown.widest_150ms = self.shown.widest_150ms.max(change(start, self.velocity).resultant());
-        let since = change(anchor, self.velocity);
-        if since.resultant() > self.shown.largest.resultant() {
-            self.shown.largest = since;
-        }
     }
 
     /// A pulse that swings to and fro, or does not end, is no pulse.
@@ -327,8 +401,10 @@ impl Track {
     }
 
     fn show(&mut self) {
-        if self.anchor.is_none() || self.pulse.contact.is_none() {
-            return;
+        let Some((anchor, contact)) = self.anchor.zip(self.pulse.contact) else { return };
+        let pulse = Change { x: self.earlier.x + self.pulse.net[0], y: self.earlier.y + self.pulse.net[1] };
+        if contact.since(anchor) <= limit::GRADE_AFTER && pulse.resultant() > self.shown.largest.resultant() {
+            self.shown.largest = pulse;
         }
         self.shown.peak = self.shown.peak.max(self.pulse.peak);
         self.shown.dwell = self.shown.dwell.max(self.pulse.longest_dwell);

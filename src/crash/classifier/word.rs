@@ -82,8 +82,13 @@ fn delta_v(track: &Track, event: &Event) -> DeltaV {
     let measured = change.resultant();
     let scale = limit::SCALE_UNCERTAINTY * measured;
     let offset = limit::OFFSET_UNCERTAINTY_MPS2 * limit::EVENT_WINDOW.as_secs_f32();
-    let (resultant_mps, uncertainty_mps, is_lower_bound) = match event.speed_lost.map(f32::abs) {
-        Some(lost) if is_clipped => (measured.max(lost), scale.hypot(limit::WHEEL_UNCERTAINTY_MPS), false),
+    // Wheels tell what was lost along the car; what a clipped sensor saw across it stays a bound.
+    let is_across = change.y.abs() > limit::ACROSS_SHARE * change.x.abs();
+    let (resultant_mps, uncertainty_mps, is_lower_bound) = match event.pulse_loss.map(f32::abs) {
+        Some(lost) if is_clipped => {
+            let both = lost.max(change.x.abs()).hypot(change.y);
+            (both.max(measured), scale.hypot(limit::WHEEL_UNCERTAINTY_MPS), is_across)
+        }
         _ => (measured, scale.hypot(offset), is_clipped),
     };
     let axis = |index: usize, value: f32| track.sign(index).map(|sign| sign * value);
