@@ -13,7 +13,9 @@ use telltale::can::health::BusHealth;
 use telltale::can::plan::Plan;
 use telltale::can::{BusId, CanId, Frame, FrameKind, candump};
 use telltale::config::Profile;
-use telltale::crash::Observation;
+use telltale::crash::{
+    Classifier, Mounting, Observation, Orientation, Quantity, Restraint, Sample, SensorIx, SensorSpec,
+};
 use telltale::time::MonoTime;
 
 #[path = "common/small_profile.rs"]
@@ -138,5 +140,55 @@ fn the_way_from_a_frame_to_inertial_samples_allocates_nothing() {
         }
     });
     assert_eq!((samples, lost), (15, 1));
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn the_crash_classifier_allocates_nothing_after_its_start() {
+    let spec = |name: &str, quantity, range, rate_hz| SensorSpec {
+        name: name.to_owned(),
+        quantity,
+        axes: [true; 3],
+        range,
+        rate_hz,
+        noise: 0.1,
+        mounting: Mounting::Chassis,
+        orientation: Orientation::Stated,
+        is_protected: true,
+    };
+    let sensors = [
+        spec("a", Quantity::Acceleration, 490.0, 1_000.0),
+        spec("b", Quantity::Acceleration, 18.0, 100.0),
+        spec("c", Quantity::AngularRate, 200.0, 100.0),
+    ];
+    let mut classifier = Classifier::new(&sensors);
+    let (mut stages, mut faults) = (0, 0);
+    let count = allocations(|| {
+        for step in 0..20_000_u16 {
+            let at = MonoTime::from_millis(1_000 + u64::from(step));
+            // Two seconds of driving, a crash, another one, then a sensor that is stuck.
+            let push = if matches!(step, 2_000..2_100 | 4_000..4_080) { -150.0 } else { f32::from(step % 7) * 0.1 };
+            let push = if step > 14_000 { 490.0 } else { push };
+            let tell = |sensor: u8, x: f32| {
+                Observation::Sample(Sample { sensor: SensorIx(sensor), axes: [Some(x), Some(push * 0.1), Some(9.81)] })
+            };
+            classifier.observe(at, &tell(0, push));
+            if step % 10 == 0 {
+                classifier.observe(at, &tell(1, push.clamp(-18.0, 18.0)));
+                classifier.observe(at, &tell(2, 0.5));
+                classifier.observe(at, &Observation::WheelSpeed(20.0));
+                classifier.observe(at, &Observation::GnssSpeed(20.0));
+                classifier.observe(at, &Observation::Restraint(Restraint::Front, step == 2_050));
+            }
+            classifier.handle_timeout(at);
+            while classifier.poll_verdict().is_some() {
+                stages += 1;
+            }
+            while classifier.poll_fault().is_some() {
+                faults += 1;
+            }
+        }
+    });
+    assert!(stages >= 4 && faults >= 1, "{stages} verdicts and {faults} faults: every path is taken");
     assert_eq!(count, 0);
 }

@@ -107,8 +107,9 @@ pub const PUSHED_OFF_MPS: f32 = 0.8;
 /// What lives within so long of the push lives because of it.
 pub const LIVELY_DWELL: Duration = Duration::from_millis(80);
 
-/// No crash holds a clipped sensor beyond tires for longer before it proves itself (recorded: 0.16 s).
-pub const LONGEST_DWELL: Duration = Duration::from_millis(170);
+/// Impacts from the side, which change no speed of wheels, are over within 80 ms; what pushes for longer without a
+/// change of speed is a sensor that swings (evaluation).
+pub const LONGEST_DWELL: Duration = Duration::from_millis(90);
 
 /// Unrest is one with what comes within so long.
 pub const RESTLESS_PAUSE: Duration = Duration::from_millis(300);
@@ -122,6 +123,10 @@ pub const DWELL_DIP: Duration = Duration::from_millis(13);
 /// A pulse pushes into one direction: |∫a dt| / ∫|a| dt. Healthy sensors: 0.70 to 0.99 in crashes, a loose or resonant
 /// one: 0.09 to 0.40 (recorded).
 pub const COHERENT_SHARE: f32 = 0.55;
+
+/// Without a speed that changes, a clipped pulse must push into one direction more clearly (see [`COHERENT_SHARE`];
+/// recorded: 0.79 and 0.95).
+pub const CLEAR_SHARE: f32 = 0.75;
 
 /// A kerb or a hole lifts as much as it pushes: the wheel's center lies at most 45° above the edge that it hits
 /// (physics). Crashes: vertical change of velocity below 0.15 of the horizontal one (recorded).

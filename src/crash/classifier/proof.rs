@@ -58,7 +58,8 @@ impl Classifier {
         }
         let is_blow = pulse.unrest <= limit::BLOW_RISE && pulse.longest_dwell <= limit::LONGEST_DWELL;
         let is_alive = pulse.is_lively() && pulse.longest_dwell <= limit::LIVELY_DWELL;
-        is_blow && pulse.clipped >= limit::SUSPECT_DWELL && (pulse.is_complete() || is_alive)
+        let is_clear = pulse.coherence() >= limit::CLEAR_SHARE && pulse.clipped >= limit::SUSPECT_DWELL;
+        is_blow && is_clear && (pulse.is_complete() || is_alive)
     }
 
     /// Whether the speed that was lost in the meantime makes a crash of a pulse that could not prove it itself.

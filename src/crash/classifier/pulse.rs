@@ -81,9 +81,9 @@ impl Pulse {
         self.contact.map_or(Duration::ZERO, |contact| self.last_above.since(contact))
     }
 
-    /// It has risen at once and does not change: a step of the zero, no crumpling metal.
+    /// It has risen at once and does not change, or not yet: a step of the zero, no crumpling metal.
     pub(super) fn is_flat(&self) -> bool {
-        self.flat.is_some_and(|(low, high)| high - low <= limit::FLAT_SHARE * high)
+        self.flat.is_none_or(|(low, high)| high - low <= limit::FLAT_SHARE * high)
     }
 
     /// It lives on both axes: what breaks in a sensor breaks on one, or freezes both.

@@ -1,0 +1,161 @@
+//! Whatever the classifier is told, its words come in a legal order, and nothing of it breaks.
+
+use proptest::prelude::*;
+use telltale::can::BusId;
+use telltale::crash::{
+    Belts, Calibration, Classifier, Mounting, Observation, Orientation, Quantity, Restraint, Sample, SensorIx,
+    SensorSpec, Stage, Verdict,
+};
+use telltale::time::MonoTime;
+
+fn sensors() -> Vec<SensorSpec> {
+    let spec = |name: &str, quantity, axes, range, rate_hz, mounting, orientation| SensorSpec {
+        name: name.to_owned(),
+        quantity,
+        axes,
+        range,
+        rate_hz,
+        noise: 0.1,
+        mounting,
+        orientation,
+        is_protected: true,
+    };
+    vec![
+        spec("a", Quantity::Acceleration, [true; 3], 490.0, 1_000.0, Mounting::Chassis, Orientation::Stated),
+        spec("b", Quantity::Acceleration, [true, true, false], 18.3, 83.0, Mounting::Chassis, Orientation::Learnt),
+        spec("c", Quantity::AngularRate, [true; 3], 200.0, 100.0, Mounting::Chassis, Orientation::Stated),
+        spec("d", Quantity::Acceleration, [true; 3], 80.0, 100.0, Mounting::Device, Orientation::Stated),
+        spec("nonsense", Quantity::Acceleration, [false; 3], f32::NAN, 0.0, Mounting::Chassis, Orientation::Stated),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Option<f32>> {
+    prop_oneof![
+        1 => Just(None),
+        4 => (-25.0_f32..25.0).prop_map(Some),
+        4 => (-600.0_f32..600.0).prop_map(Some),
+        1 => Just(Some(490.0)),
+        1 => prop::num::f32::ANY.prop_map(Some),
+    ]
+}
+
+fn observation() -> impl Strategy<Value = Observation> {
+    let sample = (0_u8..7, value(), value(), value())
+        .prop_map(|(sensor, x, y, z)| Observation::Sample(Sample { sensor: SensorIx(sensor), axes: [x, y, z] }));
+    let restraint = prop_oneof![Just(Restraint::Front), Just(Restraint::Rollover), Just(Restraint::Unspecified)];
+    prop_oneof![
+        20 => sample,
+        1 => (0_u8..7).prop_map(|sensor| Observation::SampleLost(SensorIx(sensor))),
+        4 => (0.0_f32..60.0).prop_map(Observation::WheelSpeed),
+        1 => prop::num::f32::ANY.prop_map(Observation::WheelSpeed),
+        1 => prop::num::f32::ANY.prop_map(Observation::GnssSpeed),
+        1 => any::<bool>().prop_map(Observation::Braking),
+        1 => (restraint, any::<bool>()).prop_map(|(restraint, is_on)| Observation::Restraint(restraint, is_on)),
+        1 => any::<[u16; 3]>().prop_map(|[sensed, occupied, belted]| Observation::Belts(Belts { sensed, occupied, belted })),
+        1 => (0_u8..3).prop_map(|bus| Observation::BusSilent(BusId(bus))),
+        1 => (0_u8..3).prop_map(|bus| Observation::BusBack(BusId(bus))),
+    ]
+}
+
+/// How the time goes on: in most cases as sensors do, sometimes not at all, with a gap, or backwards.
+fn step() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        10 => Just(1_000_000_i64),
+        5 => 0_i64..15_000_000,
+        2 => Just(0),
+        1 => -50_000_000_i64..0,
+        1 => 0_i64..3_000_000_000,
+        1 => Just(86_400_000_000_000),
+    ]
+}
+
+/// Runs of one and the same observation make pulses.
+fn story() -> impl Strategy<Value = Vec<(i64, Observation, u16)>> {
+    prop::collection::vec((step(), observation(), 1_u16..60), 1..60)
+}
+
+fn run(story: &[(i64, Observation, u16)]) -> (Vec<Verdict>, Classifier) {
+    let mut classifier = Classifier::new(&sensors());
+    let mut now = MonoTime::from_millis(1_000_000);
+    let mut latest = now;
+    let mut verdicts = Vec::new();
+    for (step, observation, repeat) in story {
+        for _ in 0..*repeat {
+            now = MonoTime::from_nanos(now.as_nanos().saturating_add_signed(*step));
+            latest = latest.max(now);
+            classifier.observe(now, observation);
+            verdicts.extend(std::iter::from_fn(|| classifier.poll_verdict()));
+            while classifier.poll_fault().is_some() {}
+        }
+    }
+    let mut rounds = 0;
+    while let Some(due) = classifier.poll_timeout() {
+        classifier.handle_timeout(due.max(latest));
+        verdicts.extend(std::iter::from_fn(|| classifier.poll_verdict()));
+        latest = latest.max(due);
+        rounds += 1;
+        assert!(rounds < 1_000, "an event never ends");
+    }
+    (verdicts, classifier)
+}
+
+fn may_follow(before: Option<Stage>, stage: Stage) -> bool {
+    matches!(
+        (before, stage),
+        (None, Stage::Suspected)
+            | (Some(Stage::Suspected), Stage::Confirmed | Stage::Dismissed)
+            | (Some(Stage::Confirmed), Stage::Graded)
+            | (Some(Stage::Graded | Stage::Corrected), Stage::Corrected | Stage::Closed)
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn words_come_in_a_legal_order(story in story()) {
+        let (verdicts, _) = run(&story);
+        let (mut event, mut before, mut at) = (0, None, MonoTime::ZERO);
+        for verdict in &verdicts {
+            if verdict.event != event {
+                prop_assert!(matches!(before, None | Some(Stage::Closed | Stage::Dismissed)));
+                prop_assert_eq!(verdict.event, event + 1);
+                (event, before) = (verdict.event, None);
+            }
+            prop_assert!(may_follow(before, verdict.stage), "{:?} after {before:?}", verdict.stage);
+            prop_assert!(verdict.at >= at && verdict.at >= verdict.contact);
+            before = Some(verdict.stage);
+            at = verdict.at;
+        }
+        prop_assert!(matches!(before, None | Some(Stage::Closed | Stage::Dismissed)), "{before:?} is the last word");
+    }
+
+    #[test]
+    fn figures_are_figures(story in story()) {
+        for verdict in run(&story).0 {
+            prop_assert!(verdict.impacts >= 1);
+            if let Some(delta_v) = verdict.delta_v {
+                prop_assert!(delta_v.resultant_mps.is_finite() && delta_v.resultant_mps >= 0.0);
+                prop_assert!(delta_v.uncertainty_mps.is_finite() && delta_v.uncertainty_mps >= 0.0);
+            }
+            if let Some(direction) = verdict.direction {
+                prop_assert!((1..=12).contains(&direction.clock) && direction.pdof_deg.abs() <= 180.0);
+            }
+            if let Some(mais3) = verdict.mais3 {
+                prop_assert!(0.0 <= mais3.low && mais3.low <= mais3.value && mais3.value <= mais3.high);
+                prop_assert!(mais3.high <= 1.0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_story_gives_the_same_words_also_from_a_restored_calibration(story in story()) {
+        let ((one, classifier), (other, _)) = (run(&story), run(&story));
+        prop_assert_eq!(one, other);
+        let text = serde_json::to_string(&classifier.calibration()).expect("it is plain data");
+        let restored: Calibration = serde_json::from_str(&text).expect("as it was written");
+        let mut fresh = Classifier::new(&sensors());
+        fresh.restore(restored.clone());
+        prop_assert_eq!(fresh.calibration(), restored);
+    }
+}
