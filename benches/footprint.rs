@@ -143,10 +143,9 @@ fn flash(folder: &Path, drive: Duration, is_online: bool) -> f64 {
 
 const fn kind(request: &StoreRequest) -> &'static str {
     match request {
-        StoreRequest::Append(_) => "append",
+        StoreRequest::Commit { .. } => "commit",
         StoreRequest::Remove(_) => "remove",
         StoreRequest::Load { .. } => "load",
-        StoreRequest::Save(_) => "save",
     }
 }
 

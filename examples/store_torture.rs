@@ -65,11 +65,17 @@ fn run(dir: &Path, seed: u64, batches: u64) -> Result<(), String> {
         let count = 1 + random.below(40);
         let positions: Vec<u64> = (next..next + count).map(|seq| session.position(seq)).collect();
         next += count;
-        session.done(StoreRequest::Append(positions.iter().map(|&at| (key(at), content(at))).collect()))?;
+        session.done(StoreRequest::Commit {
+            records: positions.iter().map(|&at| (key(at), content(at))).collect(),
+            values: Vec::new(),
+        })?;
         say(&format!("committed {} {}", positions[0], positions[positions.len() - 1]));
         if random.below(4) == 0 {
             let progress = session.position(next);
-            session.done(StoreRequest::Save(vec![(VALUE.into(), progress.to_string().into_bytes())]))?;
+            session.done(StoreRequest::Commit {
+                records: Vec::new(),
+                values: vec![(VALUE.into(), progress.to_string().into_bytes())],
+            })?;
             say(&format!("saved {progress}"));
         }
         if next - oldest > KEEP {

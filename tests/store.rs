@@ -62,12 +62,20 @@ impl Open {
 
     fn append(&mut self, lane: Lane, positions: impl IntoIterator<Item = u64>, bytes: usize) {
         let records = positions.into_iter().map(|at| (StoreKey { lane, position: at }, content(at, bytes))).collect();
-        self.done(StoreRequest::Append(records));
+        self.done(append(records));
     }
 
     fn close(self) {
         assert!(self.store.close(OPENED_WITHIN), "closed in time");
     }
+}
+
+fn append(records: Vec<(StoreKey, Vec<u8>)>) -> StoreRequest {
+    StoreRequest::Commit { records, values: Vec::new() }
+}
+
+fn save(values: Vec<(String, Vec<u8>)>) -> StoreRequest {
+    StoreRequest::Commit { records: Vec::new(), values }
 }
 
 fn content(position: u64, bytes: usize) -> Vec<u8> {
@@ -95,10 +103,10 @@ fn what_was_appended_is_loaded_in_order_and_after_reopening() {
             records.push((StoreKey { lane, position }, content(position, 50)));
         }
     }
-    open.done(StoreRequest::Append(records));
+    open.done(append(records));
     open.append(Lane::Event, [7], 0);
-    open.done(StoreRequest::Save(vec![("b".into(), vec![2; 9000]), ("a".into(), vec![1])]));
-    open.done(StoreRequest::Save(vec![("b".into(), vec![3]), ("gone".into(), vec![1]), ("gone".into(), vec![])]));
+    open.done(save(vec![("b".into(), vec![2; 9000]), ("a".into(), vec![1])]));
+    open.done(save(vec![("b".into(), vec![3]), ("gone".into(), vec![1]), ("gone".into(), vec![])]));
     open.close();
 
     let mut open = Open::at(dir.path());
@@ -142,10 +150,10 @@ fn the_largest_values_stay_in_the_log_and_larger_ones_are_refused() {
     assert_eq!(blobs, 0, "sled does not sync what it writes to files of its own");
     let at = StoreKey { lane: Lane::Telemetry, position: 99 };
     let fits = (StoreKey { lane: Lane::Telemetry, position: 98 }, vec![1]);
-    open.refused(StoreRequest::Append(vec![fits, (at, vec![0; VALUE_MAX + 1])]));
-    open.refused(StoreRequest::Save(vec![("n".repeat(NAME_MAX + 1), vec![1])]));
-    open.refused(StoreRequest::Save(vec![("a\0b".into(), vec![1])]));
-    open.refused(StoreRequest::Save(vec![("a".into(), vec![1; VALUE_MAX + 1])]));
+    open.refused(append(vec![fits, (at, vec![0; VALUE_MAX + 1])]));
+    open.refused(save(vec![("n".repeat(NAME_MAX + 1), vec![1])]));
+    open.refused(save(vec![("a\0b".into(), vec![1])]));
+    open.refused(save(vec![("a".into(), vec![1; VALUE_MAX + 1])]));
     assert_eq!(open.load(Lane::Telemetry, 60, 9), [], "all or none");
     open.close();
     let mut open = Open::at(dir.path());
@@ -210,7 +218,7 @@ fn a_store_that_comes_back_empty_is_noticed() {
 fn an_emptied_store_gives_its_room_back_at_the_next_opening() {
     let dir = tempfile::tempdir().unwrap();
     let mut open = Open::at(dir.path());
-    open.done(StoreRequest::Save(vec![("kept".into(), vec![5; 5000])]));
+    open.done(save(vec![("kept".into(), vec![5; 5000])]));
     for round in 0..10_u64 {
         open.append(Lane::Telemetry, round * 64..(round + 1) * 64, 20_000);
     }
@@ -360,7 +368,7 @@ fn a_full_disk_fails_requests_until_there_is_room_and_loses_nothing_committed() 
     let text = loop {
         assert!(position < 10_000, "the disk never became full");
         let records = vec![(StoreKey { lane: Lane::Event, position }, content(position, 50_000))];
-        match open.ask(StoreRequest::Append(records)) {
+        match open.ask(append(records)) {
             StoreEvent::Done(_) => position += 1,
             StoreEvent::Failed(_, text) => break text,
             other => panic!("{other:?}"),
@@ -368,7 +376,7 @@ fn a_full_disk_fails_requests_until_there_is_room_and_loses_nothing_committed() 
     };
     println!("after {position} records: {text}");
     assert!(matches!(open.events.recv_timeout(OPENED_WITHIN), Ok(StoreEvent::Unavailable(_))));
-    open.refused(StoreRequest::Append(vec![]));
+    open.refused(append(vec![]));
     fs::remove_file(&ballast).unwrap();
     let inventory = match open.events.recv_timeout(OPENED_WITHIN) {
         Ok(StoreEvent::Opened(inventory)) => inventory,

@@ -23,8 +23,13 @@
 //! # Operation
 //!
 //! *Group commit.* Records gather for [`COMMIT_DELAY`] or until there are [`COMMIT_RECORDS`], a critical one goes at
-//! once, then all that waits goes in one append ([`StoreRequest::Append`], all or none). One append is under way at a
+//! once, then all that waits goes in one append ([`StoreRequest::Commit`], all or none). One append is under way at a
 //! time, so commits happen in order and a slow store makes larger batches, not longer queues.
+//!
+//! *State beside its records.* Named values ([`Outbox::save`]) go in the same append as the records that were pushed
+//! before them, so that after a power cut a service knows that it has told something exactly if it was told. Where no
+//! record waits, they go at once. After a failed append they go with the next, unless newer ones have come; there are as
+//! many as the code has names.
 //!
 //! *Sending.* At most [`WINDOW`] publications are without PUBACK. The highest lane goes first, but of each
 //! [`TURNS`] publications one belongs to the states and one to telemetry, so that a long backlog of events does not
@@ -137,6 +142,9 @@ pub struct Outbox {
     client_refusals: u64,
     now: MonoTime,
     due: Option<MonoTime>,
+    /// Something was pushed or saved: what follows from it is done once, when effects are asked for, so that all that
+    /// belongs together is committed together.
+    is_behind: bool,
 }
 
 impl Outbox {
@@ -165,6 +173,7 @@ impl Outbox {
             client_refusals: 0,
             now,
             due: None,
+            is_behind: false,
         }
     }
 
@@ -179,9 +188,8 @@ impl Outbox {
         if lane == Lane::State {
             return self.state.push(now, draft);
         }
-        let result = self.enqueue(now, draft);
-        self.advance();
-        result
+        self.is_behind = true;
+        self.enqueue(now, draft)
     }
 
     /// Takes what must be the first message of the session: presence. Replaces an older one that was not sent.
@@ -233,15 +241,13 @@ impl Outbox {
         self.due
     }
 
-    /// The next thing to ask of the store.
-    pub fn poll_request(&mut self) -> Option<Effect> {
-        self.requests.pop_front().map(|(ticket, request)| Effect::Store(ticket, request))
-    }
-
     /// The next thing to do outside: store requests first, then publications while the window has room.
     pub fn poll_effect(&mut self, encoder: &Encoder<'_>) -> Option<Effect> {
-        if let Some(effect) = self.poll_request() {
-            return Some(effect);
+        if std::mem::take(&mut self.is_behind) {
+            self.advance();
+        }
+        if let Some((ticket, request)) = self.requests.pop_front() {
+            return Some(Effect::Store(ticket, request));
         }
         let lane = self.next_lane()?;
         let token = self.next_token();
@@ -279,14 +285,15 @@ impl Outbox {
     pub fn is_drained(&self, now: MonoTime) -> bool {
         let uncommitted =
             self.critical.uncommitted_records + self.event.uncommitted_records + self.telemetry.uncommitted_records;
-        (uncommitted == 0 && self.requests.is_empty() && self.store.is_idle())
+        (uncommitted == 0 && !self.store.has_values() && self.requests.is_empty() && self.store.is_idle())
             || self.shutdown_deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// A ticket for a store request of somebody else, from the same series.
-    pub const fn next_ticket(&mut self) -> StoreTicket {
-        self.next_ticket += 1;
-        StoreTicket(self.next_ticket)
+    /// Keeps named values, in one commit with the records that were pushed before. The newest of a name holds.
+    pub fn save(&mut self, now: MonoTime, values: Vec<(String, Vec<u8>)>) {
+        self.now = self.now.max(now);
+        self.store.save(self.now, values);
+        self.is_behind = true;
     }
 
     /// Publications without PUBACK, for the watchdog of the link.
@@ -418,6 +425,11 @@ impl Outbox {
     fn take_flight(&mut self, token: PublishToken) -> Option<Flight> {
         let at = self.flights.iter().position(|flight| flight.token == token)?;
         Some(self.flights.swap_remove(at))
+    }
+
+    const fn next_ticket(&mut self) -> StoreTicket {
+        self.next_ticket += 1;
+        StoreTicket(self.next_ticket)
     }
 
     const fn next_token(&mut self) -> PublishToken {

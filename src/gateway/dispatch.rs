@@ -3,21 +3,16 @@
 //! Everything that leaves the car passes [`Dispatch::next_effect`], and there the one [`Encoder`], which is where privacy
 //! mode is enforced.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::delivery::link::LinkStat;
 use crate::delivery::{BootId, Draft, Encoder, Limits, Link, Outbox, OutboxStat, Privacy, Topics, VehicleId, presence};
 use crate::rng::Rng;
 use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
 
-use super::{Effect, LinkEvent, StoreEvent, StoreRequest, StoreTicket};
-
-/// Requests to save named values that the store has not answered. One an ignition cycle is usual; more are under way
-/// only while the store hangs, and then the next save holds the newest values all the same.
-const MAX_SAVES: usize = 64;
+use super::{Effect, LinkEvent, StoreEvent};
 
 /// What the encoder must know that is not the dispatch's own.
 #[derive(Debug, Clone, Copy)]
@@ -34,12 +29,10 @@ pub(super) struct Dispatch {
     kernel: KernelBoot,
     outbox: Outbox,
     link: Link,
-    saves: VecDeque<(StoreTicket, StoreRequest)>,
-    /// Those in `saves`, and those that the store has not answered.
-    saving: Vec<StoreTicket>,
     /// It is open now.
     has_store: bool,
-    saves_failed: u64,
+    /// Values that there was no store for.
+    unsaved: u64,
     refused: u64,
 }
 
@@ -59,10 +52,8 @@ impl Dispatch {
             kernel,
             outbox: Outbox::new(now, limits, boot),
             link,
-            saves: VecDeque::new(),
-            saving: Vec::new(),
             has_store: false,
-            saves_failed: 0,
+            unsaved: 0,
             refused: 0,
         }
     }
@@ -107,13 +98,7 @@ impl Dispatch {
                 self.has_store = false;
                 error!(%why, "running without a store");
             }
-            StoreEvent::Done(ticket) => self.saving.retain(|saving| saving != ticket),
-            StoreEvent::Failed(ticket, why) if self.saving.contains(ticket) => {
-                self.saving.retain(|saving| saving != ticket);
-                self.saves_failed += 1;
-                warn!(%why, "last known values were not saved");
-            }
-            StoreEvent::Failed(..) | StoreEvent::Loaded(..) => {}
+            StoreEvent::Done(_) | StoreEvent::Failed(..) | StoreEvent::Loaded(..) => {}
         }
         self.outbox.handle_store(now, event);
     }
@@ -127,18 +112,14 @@ impl Dispatch {
         self.link.hurry(now);
     }
 
-    /// Asks the store to keep named values; without a store they are lost with the run, and counted.
-    pub(super) fn save(&mut self, values: Vec<(String, Vec<u8>)>) {
-        if values.is_empty() {
-            return;
+    /// Keeps named values, together with the messages that were pushed before; without a store they are lost with the
+    /// run, and counted.
+    pub(super) fn save(&mut self, now: MonoTime, values: Vec<(String, Vec<u8>)>) {
+        if self.has_store {
+            self.outbox.save(now, values);
+        } else if !values.is_empty() {
+            self.unsaved += 1;
         }
-        if !self.has_store || self.saving.len() >= MAX_SAVES {
-            self.saves_failed += 1;
-            return;
-        }
-        let ticket = self.outbox.next_ticket();
-        self.saving.push(ticket);
-        self.saves.push_back((ticket, StoreRequest::Save(values)));
     }
 
     pub(super) fn begin_shutdown(&mut self, now: MonoTime, clock: &Clock, deadline: MonoTime) {
@@ -154,7 +135,7 @@ impl Dispatch {
     /// Nothing is left to be committed, saved or acknowledged.
     pub(super) fn is_drained(&self, now: MonoTime) -> bool {
         let is_said = !self.link.is_online() || self.outbox.in_flight() == 0;
-        self.saves.is_empty() && self.saving.is_empty() && is_said && self.outbox.is_drained(now)
+        is_said && self.outbox.is_drained(now)
     }
 
     pub(super) fn stop(&mut self) {
@@ -164,13 +145,6 @@ impl Dispatch {
     pub(super) fn next_effect(&mut self, now: MonoTime, context: Context<'_>) -> Option<Effect> {
         while let Some(report) = self.outbox.poll_report(now, self.stamp(context.clock, now)) {
             self.push(now, report);
-        }
-        // Records go before values that are merely kept: a crash does not wait for the commit of a fuel level.
-        if let Some(effect) = self.outbox.poll_request() {
-            return Some(effect);
-        }
-        if let Some((ticket, request)) = self.saves.pop_front() {
-            return Some(Effect::Store(ticket, request));
         }
         let encoder =
             Encoder { topics: &self.topics, clock: context.clock, kernel: self.kernel, privacy: context.privacy };
@@ -205,7 +179,7 @@ impl Dispatch {
         self.link.stat()
     }
 
-    pub(super) const fn counts(&self) -> (u64, u64) {
-        (self.refused, self.saves_failed)
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.refused, self.unsaved + self.outbox.stat().saves_failed)
     }
 }

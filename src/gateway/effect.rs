@@ -44,8 +44,14 @@ pub struct StoreTicket(pub u64);
 /// What the store can do. It is dumb on purpose: every policy lives in `delivery`, where it can be simulated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreRequest {
-    /// Add these records and make them durable, all or none.
-    Append(Vec<(StoreKey, Vec<u8>)>),
+    /// Add these records, set these named values (last known signals, service state), and make both durable, all or
+    /// none. An empty value removes the name.
+    Commit {
+        /// What is to be delivered.
+        records: Vec<(StoreKey, Vec<u8>)>,
+        /// What is to be known after a restart.
+        values: Vec<(String, Vec<u8>)>,
+    },
     /// Remove these records; those that are not there are passed over. Need not be durable at once: after a power
     /// cut a record that was removed may be back, and is then sent again under the same id.
     Remove(Vec<StoreKey>),
@@ -56,7 +62,4 @@ pub enum StoreRequest {
         /// How many at most.
         limit: usize,
     },
-    /// Set named values (last known signals, service state) and make them durable, all or none; an empty value
-    /// removes the name.
-    Save(Vec<(String, Vec<u8>)>),
 }

@@ -323,6 +323,10 @@ impl Gateway {
             StoreEvent::Unavailable(_) => &[],
             StoreEvent::Done(_) | StoreEvent::Failed(..) | StoreEvent::Loaded(..) => return,
         };
+        if self.crew.is_released() {
+            // Opened anew during the run: it may be an empty one.
+            self.next_save = self.now;
+        }
         let restored = keep::restore(&mut self.signals, self.kernel, saved);
         debug!(restored, "last known values are back");
         let view = view(self.now, self.kernel, &self.signals, &self.clock);
@@ -397,7 +401,7 @@ impl Gateway {
             self.settings_changed();
             self.report(event);
             self.round(None);
-            self.dispatch.save(self.owner.save().into_iter().collect());
+            self.dispatch.save(self.now, self.owner.save().into_iter().collect());
         }
     }
 
@@ -550,7 +554,7 @@ impl Gateway {
             values.extend(self.owner.save());
         }
         values.extend(self.crash.take_unsaved(all));
-        self.dispatch.save(values);
+        self.dispatch.save(self.now, values);
     }
 }
 

@@ -241,7 +241,7 @@ impl Car {
 
     fn submit(&mut self, ticket: StoreTicket, request: StoreRequest) {
         match &request {
-            StoreRequest::Append(records) => {
+            StoreRequest::Commit { records, .. } => {
                 self.appending.insert(ticket, records.iter().map(|(key, _)| *key).collect());
             }
             StoreRequest::Remove(keys) => {
@@ -249,7 +249,7 @@ impl Car {
                     assert!(self.acknowledged.contains(key), "{key:?} removed before it was acknowledged");
                 }
             }
-            StoreRequest::Load { .. } | StoreRequest::Save(_) => {}
+            StoreRequest::Load { .. } => {}
         }
         self.store.submit(ticket, request).expect("room in the store's queue");
     }

@@ -319,12 +319,13 @@ impl<'a> Play<'a> {
     fn answer(&mut self, (ticket, request): (StoreTicket, StoreRequest), is_well: bool) {
         let event = match request {
             _ if !is_well => StoreEvent::Failed(ticket, "no space left on device".to_owned()),
-            StoreRequest::Append(records) => {
-                self.appended = records;
-                StoreEvent::Done(ticket)
-            }
-            StoreRequest::Save(values) => {
-                self.saved = values;
+            StoreRequest::Commit { records, values } => {
+                if !records.is_empty() {
+                    self.appended = records;
+                }
+                if !values.is_empty() {
+                    self.saved = values;
+                }
                 StoreEvent::Done(ticket)
             }
             StoreRequest::Remove(_) => StoreEvent::Done(ticket),

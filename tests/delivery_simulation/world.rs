@@ -498,7 +498,7 @@ impl World {
         self.now.hash(&mut self.trace);
         match effect {
             Effect::Publish(publication) => (&publication.topic, &publication.payload).hash(&mut self.trace),
-            Effect::Store(ticket, StoreRequest::Append(records)) => (ticket, records).hash(&mut self.trace),
+            Effect::Store(ticket, StoreRequest::Commit { records, .. }) => (ticket, records).hash(&mut self.trace),
             Effect::Store(ticket, StoreRequest::Remove(keys)) => (ticket, keys).hash(&mut self.trace),
             other => format!("{other:?}").hash(&mut self.trace),
         }
@@ -507,7 +507,8 @@ impl World {
     fn check_request(&mut self, request: &StoreRequest) {
         assert!(self.store_is == StoreIs::Open, "the store is not there");
         match request {
-            StoreRequest::Append(records) => {
+            StoreRequest::Commit { records, values } => {
+                assert!(values.is_empty(), "nobody saves named values");
                 assert!(!records.is_empty() && records.len() <= APPEND_RECORDS_MAX);
                 assert!(self.append_since.is_none(), "one append at a time");
                 self.append_since = Some(self.now);
@@ -519,7 +520,6 @@ impl World {
                 assert!((1..=LOAD_PAGE).contains(limit));
                 self.outcome.loads += 1;
             }
-            StoreRequest::Save(_) => panic!("the outbox saves no named values"),
         }
     }
 

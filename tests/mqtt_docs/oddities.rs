@@ -223,13 +223,12 @@ impl World {
 
     fn store(&mut self, request: StoreRequest) -> Option<Vec<(StoreKey, Vec<u8>)>> {
         match request {
-            StoreRequest::Append(records) => self.disk.extend(records),
+            StoreRequest::Commit { records, .. } => self.disk.extend(records),
             StoreRequest::Remove(keys) => self.disk.retain(|key, _| !keys.contains(key)),
             StoreRequest::Load { from, limit } => {
                 let lane = self.disk.range(from..).take_while(|(key, _)| key.lane == from.lane);
                 return Some(lane.take(limit).map(|(key, value)| (*key, value.clone())).collect());
             }
-            StoreRequest::Save(_) => {}
         }
         None
     }

@@ -95,10 +95,17 @@ impl Disk {
             return Some(StoreEvent::Failed(ticket, "no space left on device".to_owned()));
         }
         match request {
-            StoreRequest::Append(records) => {
+            StoreRequest::Commit { records, values } => {
                 self.removed_lately.clear();
                 self.ever.extend(records.iter().map(|(key, _)| *key));
                 self.records.extend(records);
+                for (name, bytes) in values {
+                    if bytes.is_empty() {
+                        self.values.remove(&name)
+                    } else {
+                        self.values.insert(name, bytes)
+                    };
+                }
             }
             StoreRequest::Remove(keys) => {
                 for key in keys {
@@ -111,15 +118,6 @@ impl Disk {
                 let page = self.records.range(from..).filter(|(key, _)| key.lane == from.lane).take(limit);
                 let page = page.map(|(key, bytes)| (*key, bytes.clone())).collect();
                 return Some(StoreEvent::Loaded(ticket, page));
-            }
-            StoreRequest::Save(values) => {
-                for (name, bytes) in values {
-                    if bytes.is_empty() {
-                        self.values.remove(&name)
-                    } else {
-                        self.values.insert(name, bytes)
-                    };
-                }
             }
         }
         Some(StoreEvent::Done(ticket))
@@ -155,6 +153,6 @@ impl Disk {
 
 impl Waiting {
     const fn is_append(&self) -> bool {
-        matches!(self.request, StoreRequest::Append(_))
+        matches!(self.request, StoreRequest::Commit { .. })
     }
 }

@@ -73,6 +73,8 @@ pub struct OutboxStat {
     pub store_healthy: bool,
     /// Appends that failed.
     pub append_failures: u64,
+    /// Appends that failed and held named values; the values go with the next.
+    pub saves_failed: u64,
     /// Loads that failed.
     pub load_failures: u64,
     /// Removals that failed.

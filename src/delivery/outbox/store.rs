@@ -1,6 +1,7 @@
 //! The outbox's half of the conversation with the store: group commit, removal, reading back, and what to do when the
 //! store does not do its part.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::delivery::record::{Lane, StoreKey};
@@ -34,11 +35,16 @@ enum Health {
     Unavailable { since: MonoTime },
 }
 
+/// Named values.
+type Values = BTreeMap<String, Vec<u8>>;
+
 /// The append under way.
 #[derive(Debug)]
 struct Append {
     ticket: StoreTicket,
     keys: Vec<StoreKey>,
+    /// Kept until it is known that they are durable.
+    values: Values,
     since: MonoTime,
     /// It took longer than [`STORE_PATIENCE`]; its answer is still welcome.
     overdue: bool,
@@ -74,6 +80,9 @@ pub(super) struct StoreSide {
     /// The inventory is known.
     adopted: bool,
     append: Option<Append>,
+    /// Named values that wait for the next append, and since when.
+    values: Values,
+    values_since: MonoTime,
     append_retry: Retry,
     /// The quota left no room: not before this.
     pub(super) hold: Option<MonoTime>,
@@ -93,6 +102,8 @@ impl StoreSide {
             health: Health::Opening,
             adopted: false,
             append: None,
+            values: Values::new(),
+            values_since: MonoTime::ZERO,
             append_retry: Retry::default(),
             hold: None,
             full: false,
@@ -124,6 +135,18 @@ impl StoreSide {
 
     pub(super) const fn stat(&self) -> OutboxStat {
         OutboxStat { store_healthy: matches!(self.health, Health::Healthy), ..self.stat }
+    }
+
+    pub(super) fn save(&mut self, now: MonoTime, values: Vec<(String, Vec<u8>)>) {
+        if self.values.is_empty() {
+            self.values_since = now;
+        }
+        self.values.extend(values);
+    }
+
+    /// Values wait that the store could take.
+    pub(super) fn has_values(&self) -> bool {
+        self.takes_requests() && !self.values.is_empty()
     }
 
     /// Removes a record with the next batch.
@@ -315,6 +338,10 @@ impl Outbox {
     fn append_failed(&mut self) {
         let Some(append) = self.store.append.take() else { return };
         self.store.stat.append_failures += 1;
+        self.store.stat.saves_failed += u64::from(!append.values.is_empty());
+        for (name, value) in append.values {
+            self.store.values.entry(name).or_insert(value);
+        }
         for key in append.keys {
             if let Some(queue) = self.queue_mut(key.lane) {
                 queue.commit_failed(key.position);
@@ -349,14 +376,18 @@ impl Outbox {
         if self.append_due().is_none_or(|due| due > self.now) {
             return;
         }
-        let batch = self.gather();
-        if batch.is_empty() {
+        let (batch, is_all) = self.gather();
+        let values = if is_all { std::mem::take(&mut self.store.values) } else { Values::new() };
+        if batch.is_empty() && self.first_durable_due().is_some() {
             self.store.hold = Some(self.now + HOLD);
             // Full of what must not be given up, or cannot be: only then nobody is going to make room.
             self.store.full = VICTIMS.iter().all(|lane| self.queue(*lane).is_none_or(|queue| !queue.has_gap()));
+        } else {
+            self.store.full = false;
+        }
+        if batch.is_empty() && values.is_empty() {
             return;
         }
-        self.store.full = false;
         if self.store.removal_due().is_some()
             && self.stored_bytes() * CRITICAL_SHARE > self.store.quota_bytes * (CRITICAL_SHARE - 1)
         {
@@ -364,8 +395,9 @@ impl Outbox {
             self.remove_now();
         }
         let keys = batch.iter().map(|(key, _)| *key).collect();
-        let ticket = self.request(StoreRequest::Append(batch));
-        self.store.append = Some(Append { ticket, keys, since: self.now, overdue: false });
+        let sent = values.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let ticket = self.request(StoreRequest::Commit { records: batch, values: sent });
+        self.store.append = Some(Append { ticket, keys, values, since: self.now, overdue: false });
     }
 
     /// When the next append is to be made.
@@ -373,6 +405,19 @@ impl Outbox {
         if self.store.append.is_some() || !self.store.takes_requests() {
             return None;
         }
+        let records = self.first_durable_due();
+        // Values go with the records that wait already, and alone when there are none that can be stored now.
+        let values = self.store.has_values().then(|| match records {
+            Some(due) if self.store.hold.is_none() => due.min(self.store.values_since + COMMIT_DELAY),
+            _ => self.store.values_since,
+        });
+        let held = records.map(|due| due.max(self.store.hold.unwrap_or(MonoTime::ZERO)));
+        let due = [held, values].into_iter().flatten().min()?;
+        Some(due.max(self.store.append_retry.at.unwrap_or(MonoTime::ZERO)))
+    }
+
+    /// When the records that wait are to be stored, were there room.
+    fn first_durable_due(&self) -> Option<MonoTime> {
         let gathered = self.critical.uncommitted_records + self.event.uncommitted_records;
         let at_once =
             |pushed: MonoTime, delay: Duration, now_instead: bool| if now_instead { pushed } else { pushed + delay };
@@ -383,13 +428,12 @@ impl Outbox {
         let spilled = self.telemetry.first_volatile().filter(|_| self.spilling);
         let full = self.telemetry.is_half_full() || self.telemetry.uncommitted_records >= COMMIT_RECORDS;
         let spilled = spilled.map(|(pushed, _)| at_once(pushed, SPILL_COMMIT_DELAY, shutdown || full));
-        let due = [critical, event, spilled].into_iter().flatten().min()?;
-        let earliest = [self.store.append_retry.at, self.store.hold].into_iter().flatten().max();
-        Some(due.max(earliest.unwrap_or(MonoTime::ZERO)))
+        [critical, event, spilled].into_iter().flatten().min()
     }
 
-    /// Puts an append together: all that waits, highest lane first, as far as the quota goes.
-    fn gather(&mut self) -> Vec<(StoreKey, Vec<u8>)> {
+    /// Puts an append together: all that waits, highest lane first, as far as the quota goes; and whether it is all,
+    /// but for what finds no room.
+    fn gather(&mut self) -> (Vec<(StoreKey, Vec<u8>)>, bool) {
         let mut batch = Vec::new();
         let mut batch_bytes = 0;
         for lane in STORED {
@@ -399,7 +443,7 @@ impl Outbox {
             while let Some((_, bytes)) = self.queue(lane).and_then(Queue::first_volatile) {
                 let full = batch.len() >= APPEND_RECORDS_MAX || batch_bytes + bytes > APPEND_BYTES_MAX;
                 if full && !batch.is_empty() {
-                    return batch;
+                    return (batch, lane == Lane::Telemetry);
                 }
                 if !self.make_room(lane, bytes) {
                     break;
@@ -408,7 +452,7 @@ impl Outbox {
                 batch.extend(self.queue_mut(lane).and_then(Queue::begin_commit));
             }
         }
-        batch
+        (batch, true)
     }
 
     /// Gives up stored records until one more of this lane and size fits.

@@ -102,7 +102,7 @@ impl Bench {
 
     fn appended(&self) -> Vec<usize> {
         let size = |request: &StoreRequest| {
-            if let StoreRequest::Append(records) = request { Some(records.len()) } else { None }
+            if let StoreRequest::Commit { records, .. } = request { Some(records.len()) } else { None }
         };
         self.requests.iter().filter_map(|(_, request)| size(request)).collect()
     }
@@ -133,6 +133,52 @@ fn a_critical_record_is_committed_at_once_then_published_then_removed() {
     let key = StoreKey { lane: Lane::Critical, position: 5 << 32 | 1 };
     assert_eq!(bench.requests[0].1, StoreRequest::Remove(vec![key]));
     assert_eq!(bench.outbox.stat().lane(Lane::Critical).uncommitted, 0);
+}
+
+/// The values, and how many records go with them, of each commit.
+fn commits(bench: &Bench) -> Vec<(String, usize)> {
+    let commit = |request: &StoreRequest| match request {
+        StoreRequest::Commit { records, values } => {
+            let values: Vec<_> = values.iter().map(|(_, value)| String::from_utf8_lossy(value)).collect();
+            Some((values.join(" "), records.len()))
+        }
+        StoreRequest::Remove(_) | StoreRequest::Load { .. } => None,
+    };
+    bench.requests.iter().filter_map(|(_, request)| commit(request)).collect()
+}
+
+fn values(of: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
+    of.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
+}
+
+#[test]
+fn state_is_committed_with_the_records_that_tell_of_it() {
+    let mut bench = Bench::ready();
+    for lane in [Lane::Critical, Lane::Critical] {
+        let draft = Draft { lane, ..Draft::event("crash", bench.stamp(), "{}".to_owned()) };
+        bench.outbox.push(bench.now, draft).expect("there is room");
+    }
+    bench.outbox.save(bench.now, values(&[("a", "a1"), ("b", "b1")]));
+    bench.drain();
+    assert_eq!(commits(&bench), [("a1 b1".to_owned(), 2)]);
+    bench.outbox.save(bench.now, values(&[("a", "a2")]));
+    bench.drain();
+    assert_eq!(commits(&bench).len(), 1, "one at a time");
+    bench.answer(failed);
+    bench.pass(STORE_RETRY_BASE);
+    assert_eq!(
+        commits(&bench),
+        [("a2 b1".to_owned(), 3)],
+        "the newest of a name, with what has no PUBACK and the report"
+    );
+    bench.answer(StoreEvent::Done);
+    bench.push(Lane::Event);
+    bench.outbox.save(bench.now, values(&[("a", "a1")]));
+    bench.pass(just_under(COMMIT_DELAY));
+    assert!(commits(&bench).is_empty());
+    bench.pass(Duration::from_millis(1));
+    assert_eq!(commits(&bench), [("a1".to_owned(), 2)], "with the report that the store is back");
+    assert_eq!(bench.outbox.stat().saves_failed, 1);
 }
 
 #[test]

@@ -171,19 +171,26 @@ impl Engine {
         Ok(())
     }
 
-    /// Adds records, all or none, together with the mark.
-    pub(super) fn append(&self, records: &[(StoreKey, Vec<u8>)], mark: u64) -> Result<(), Fault> {
+    /// Adds records and sets named values, all or none, together with the mark. An empty value removes the name, the last
+    /// of a name holds.
+    pub(super) fn write(
+        &self,
+        records: &[(StoreKey, Vec<u8>)],
+        values: &[(String, Vec<u8>)],
+        mark: u64,
+    ) -> Result<(), Fault> {
         let mut changes: [Changes; Lane::ALL.len()] = [const { Vec::new() }; Lane::ALL.len()];
         for (at, value) in records {
             let name = at.position.to_be_bytes();
             changes[lane_index(at.lane)].extend(cut(value).map(|(row, bytes)| (key(&name, row), Some(bytes))));
         }
-        let trees: Vec<(&Tree, &Changes)> = self.lanes.iter().zip(&changes).collect();
+        let values = self.value_changes(values)?;
+        let lanes = self.lanes.iter().zip(&changes);
+        let trees: Vec<(&Tree, &Changes)> = lanes.chain([(&self.values, &values)]).collect();
         self.transact(&trees, Some(mark))
     }
 
-    /// Sets named values, all or none, together with the mark; an empty value removes the name, the last of a name holds.
-    pub(super) fn save(&self, values: &[(String, Vec<u8>)], mark: u64) -> Result<(), Fault> {
+    fn value_changes(&self, values: &[(String, Vec<u8>)]) -> Result<Changes, Fault> {
         let mut changes = Changes::new();
         let last: BTreeMap<&String, &Vec<u8>> = values.iter().map(|(name, value)| (name, value)).collect();
         for (name, value) in last {
@@ -195,7 +202,7 @@ impl Engine {
                 changes.extend(cut(value).map(|(row, bytes)| (key(&name, row), Some(bytes))));
             }
         }
-        self.transact(&[(&self.values, &changes)], Some(mark))
+        Ok(changes)
     }
 
     /// Removes records; those that are not there are passed over. The mark stays: a removal may be lost.

@@ -311,14 +311,9 @@ fn apply(
         return Ok(Answer::Now(StoreEvent::Failed(ticket, text)));
     }
     Ok(match request {
-        StoreRequest::Append(records) => {
+        StoreRequest::Commit { records, values } => {
             *mark += 1;
-            engine.append(&records, *mark)?;
-            Answer::Durable(ticket)
-        }
-        StoreRequest::Save(values) => {
-            *mark += 1;
-            engine.save(&values, *mark)?;
+            engine.write(&records, &values, *mark)?;
             Answer::Durable(ticket)
         }
         StoreRequest::Remove(keys) => {
@@ -334,17 +329,20 @@ fn apply(
 fn objection(request: &StoreRequest) -> Option<String> {
     let too_long = |size: usize| format!("a value of {size} bytes; the store takes {VALUE_MAX}");
     match request {
-        StoreRequest::Append(records) => {
-            records.iter().find(|(_, value)| value.len() > VALUE_MAX).map(|(_, value)| too_long(value.len()))
-        }
-        StoreRequest::Save(values) => values.iter().find_map(|(name, value)| {
-            if name.len() > NAME_MAX || name.is_empty() || name.contains('\0') {
+        StoreRequest::Commit { records, values } => {
+            let bad_name = values.iter().find(|(name, _)| !is_name(name));
+            if let Some((name, _)) = bad_name {
                 return Some(format!("the name {name:?}; 1 to {NAME_MAX} bytes without a zero are taken"));
             }
-            (value.len() > VALUE_MAX).then(|| too_long(value.len()))
-        }),
+            let sizes = records.iter().map(|(_, value)| value.len()).chain(values.iter().map(|(_, value)| value.len()));
+            sizes.max().filter(|size| *size > VALUE_MAX).map(too_long)
+        }
         StoreRequest::Remove(_) | StoreRequest::Load { .. } => None,
     }
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=NAME_MAX).contains(&name.len()) && !name.contains('\0')
 }
 
 /// sled writes when it is dropped, and may panic or hang over it.
