@@ -148,7 +148,7 @@ fn the_record_of_a_crash_is_the_first_thing_that_is_asked_of_the_store() {
             effects.push(effect);
         }
         let is_crash = |effect: &Effect| match effect {
-            Effect::Store(_, StoreRequest::Append(records)) => {
+            Effect::Store(_, StoreRequest::Commit { records, .. }) => {
                 records.iter().any(|(key, _)| key.lane == Lane::Critical)
             }
             _ => false,

@@ -11,7 +11,8 @@
 //! in a log without stamps each sentence with a time of day is placed by it, counted from the start of the CAN log.
 //!
 //! What the owner says is a file of JSON lines, each an [`OwnerInput`] with its time `t` in the CAN log's time:
-//! `{"t": 1533224127.5, "privacy": "on"}`. Lines whose time lies before the first frame are said before it.
+//! `{"t": 1533224127.5, "privacy": "on"}`. Lines whose time lies before the first frame are said before
+//! the store is open, so that they count from the first message on.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -152,12 +153,16 @@ impl<W: Write> Lab<W> {
     }
 
     /// Plays all of them, merged by time; what the owner says comes first at its time.
-    fn play(&mut self, can: &[u8], gnss: &[u8], said: Vec<(i64, OwnerInput)>) -> Count {
+    fn play(&mut self, can: &[u8], gnss: &[u8], mut said: Vec<(i64, OwnerInput)>) -> Count {
         let lines = || can.split(|byte| *byte == b'\n').map(candump::parse);
         let first = lines().find_map(|line| line.ok().flatten()?.time);
         self.origin_us = first.map_or(0, WallTime::as_unix_micros);
+        let later = said.split_off(said.partition_point(|(at_us, _)| *at_us <= self.origin_us));
+        for (_, input) in said {
+            self.input(Input::Owner(input));
+        }
         let mut asides =
-            Asides { sentences: gnss_lines(gnss, self.origin_us).peekable(), said: said.into_iter().peekable() };
+            Asides { sentences: gnss_lines(gnss, self.origin_us).peekable(), said: later.into_iter().peekable() };
         self.begin(!gnss.is_empty());
         let mut count = Count::default();
         for line in lines() {
