@@ -355,7 +355,7 @@ impl World {
         match effect {
             Effect::Publish(publication) => (&publication.topic, &publication.payload).hash(&mut self.hasher),
             Effect::Store(ticket, StoreRequest::Commit { records, values }) => {
-                (ticket, records, values).hash(&mut self.hasher)
+                (ticket, records, values).hash(&mut self.hasher);
             }
             Effect::Store(ticket, request) => (ticket, std::mem::discriminant(request)).hash(&mut self.hasher),
             other => std::mem::discriminant(other).hash(&mut self.hasher),
