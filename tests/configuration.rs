@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use telltale::config::{self, Config, GnssSource, Listen, Problems, Secret};
+use telltale::config::{self, Config, GnssSource, Listen, Problems, Realtime, Secret};
 
 use small_profile::{BODY, DBC, HEAD};
 
@@ -72,6 +72,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(settings.broker.keep_alive, Duration::from_secs(60));
     assert_eq!((settings.store.path.as_path(), settings.store.limit_mib), (Path::new("/var/lib/telltale"), 32));
     assert_eq!((settings.gnss, settings.metrics, settings.log_filter.as_str()), (None, None, "info"));
+    assert_eq!(settings.realtime, Realtime { priority: None, lock_memory: false });
     let text = DEPLOYMENT.to_owned() + "[gnss]\ndevice = \"/dev/gnss0\"\n";
     let gnss = deployment(&text).unwrap_or_else(|problems| panic!("{problems}")).deployment.gnss;
     assert_eq!(gnss, Some(GnssSource::Serial { device: "/dev/gnss0".into(), baud: 9600 }));
@@ -226,6 +227,7 @@ fn a_deployment_file_never_exposes_anything() {
         (format!("{DEPLOYMENT}[gnss]\nfile = \"/f\"\ndevice = \"/d\"\n"), "give either device (with baud) or file"),
         (format!("{DEPLOYMENT}[bus.pt2]\ninterface = \"can0\"\n"), "interface can0 is that of bus pt already"),
         (DEPLOYMENT.replace("[bus.pt]", "[bus.pr]"), "bus pt of profile small has no interface; add [bus.pt]"),
+        (format!("{DEPLOYMENT}[realtime]\npriority = 100\n"), "priority is 100; give a number from 1 to 99"),
         (format!("{DEPLOYMENT}port = 1 1\n"), "not TOML"),
     ];
     for (text, expected) in cases {

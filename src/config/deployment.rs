@@ -14,6 +14,7 @@ use super::emergency::{self, Emergency};
 use super::problem::{Problem, Problems, did_you_mean};
 use super::profile::Profile;
 use super::profile_file::{MAX_BUSES, spelled};
+use super::realtime::{self, Realtime};
 
 /// A deployment file has some fifty lines; 64 KiB is a thousand.
 pub const MAX_DEPLOYMENT_BYTES: usize = 64 * 1024;
@@ -45,6 +46,8 @@ pub struct Deployment {
     pub store: StoreSettings,
     /// What happens after a crash.
     pub emergency: Emergency,
+    /// Whether the thread of the buses goes before other programs.
+    pub realtime: Realtime,
     /// Where metrics are served, if anywhere.
     pub metrics: Option<Listen>,
     /// What is logged, in the syntax of tracing's `EnvFilter`. May be changed while running (SIGHUP).
@@ -196,6 +199,7 @@ fn read(document: &Document<'_>) -> Parsed {
     let broker = needed_section(&root, "broker", |section| broker(section, vehicle_id.as_deref().unwrap_or("")));
     let store = root.section("store").map_or_else(|| Some(StoreSettings::default()), store);
     let emergency = emergency::read(&root, vin);
+    let realtime = realtime::read(&root);
     let metrics = root.section("metrics").and_then(metrics);
     let log_filter = root.section("log").map_or_else(|| Some(DEFAULT_FILTER.to_owned()), log);
     root.finish();
@@ -208,6 +212,7 @@ fn read(document: &Document<'_>) -> Parsed {
             broker: broker?,
             store: store?,
             emergency: emergency?,
+            realtime,
             metrics,
             log_filter: log_filter?,
         })

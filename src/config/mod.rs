@@ -16,6 +16,7 @@ mod inertial_file;
 mod problem;
 mod profile;
 mod profile_file;
+mod realtime;
 mod resolve;
 mod resolve_inertial;
 mod resolve_protection;
@@ -32,6 +33,7 @@ pub use profile::{
     Bus, CanSource, InertialSensor, MAX_PROFILE_BYTES, MessageRule, Profile, Propulsion, STALE_AFTER, Source,
     VehicleFacts,
 };
+pub use realtime::Realtime;
 pub use resolve_signals::GNSS_PATHS;
 
 /// Reads a file; the shell hands in `std::fs::read`.

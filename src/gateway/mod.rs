@@ -242,6 +242,12 @@ impl Gateway {
         &self.signals
     }
 
+    /// The last word on a crash in this run.
+    #[must_use]
+    pub const fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
     /// The mapping from monotonic to wall time.
     #[must_use]
     pub const fn clock(&self) -> &Clock {

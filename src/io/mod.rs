@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod metrics_http;
 pub mod mqtt;
 pub mod netlink;
+pub mod realtime;
 pub mod serial;
 pub mod socketcan;
 pub mod store;

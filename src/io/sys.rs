@@ -1,6 +1,9 @@
 //! What no safe crate of ours does. All `unsafe` of the project is here.
 
-#![expect(unsafe_code, reason = "adjtimex(2) and watching a descriptor have no safe interface; this is their one home")]
+#![expect(
+    unsafe_code,
+    reason = "adjtimex(2), sched_setscheduler(2) and watching a descriptor have no safe interface; this is their one home"
+)]
 
 use std::io;
 use std::ops::Deref;
@@ -30,6 +33,17 @@ pub(super) fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<Watch
     // SAFETY: an `OwnedFd` gives the descriptor that it owns, open until it is dropped, and `Watched` lets nobody put
     // another in its place. The `AsyncFd` takes itself off the reactor before it drops it.
     Ok(Watched(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?))
+}
+
+/// Puts the calling thread under `SCHED_FIFO` with this priority. What it forks or starts is not.
+pub(super) fn run_fifo(priority: i32) -> Result<(), Errno> {
+    // SAFETY: `sched_param` is a plain C struct of integers, for which all zeroes is a valid value.
+    let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
+    param.sched_priority = priority;
+    // SAFETY: the pointer is valid for the call, and the kernel only reads it. 0 is the calling thread.
+    let outcome =
+        unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const param) };
+    Errno::result(outcome).map(drop)
 }
 
 /// How far the kernel's wall clock may be off, as the program that disciplines it says (`maxerror` of adjtimex(2));

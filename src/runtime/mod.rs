@@ -28,12 +28,13 @@ use crate::gateway::{Gateway, Input, LinkEvent, Setup, StoreEvent};
 use crate::io::clock::MonoClock;
 use crate::io::metrics_http::{self, Ask, Listener};
 use crate::io::mqtt;
+use crate::io::realtime;
 use crate::io::store::{self, Store, StoreError};
 
 use self::core::Core;
 use progress::Pulse;
 
-pub use plan::{Failure, Observer, Plan, Stimulus};
+pub use plan::{Failure, FrameWatch, Observer, Plan, Stimulus};
 
 /// Answers of the store that wait for the bus thread; it has few requests under way, so this is never full.
 const STORE_ANSWERS: usize = 64;
@@ -55,6 +56,7 @@ pub fn run(plan: Plan) -> Result<(), Failure> {
 }
 
 fn on_bus_thread(plan: Plan) -> Result<(), Failure> {
+    realtime::apply(plan.config.deployment.realtime);
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| Failure::system("make the runtime of the thread `bus`", source))?;
     LocalSet::new().block_on(&runtime, live(plan))
@@ -109,7 +111,7 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
 
     // Everything that happens outside, each as a task.
     let mut tasks = JoinSet::new();
-    sources::can(&mut tasks, &core, &plan);
+    sources::can(&mut tasks, &core, &mut plan);
     sources::gnss(&mut tasks, &core, &plan);
     sources::wall_clock(&mut tasks, &core);
     sources::network(&mut tasks, &core);

@@ -9,9 +9,13 @@ use crate::config::{Config, Listen};
 use crate::gateway::Gateway;
 use crate::io::metrics_http::{Address, BindError, Listener};
 use crate::io::store::StoreError;
+use crate::time::MonoTime;
 
 /// Looks at the core once a second, on the bus thread: must be quick.
 pub type Observer = Box<dyn FnMut(&Gateway) + Send>;
+
+/// Sees each frame of an interface after the core has dealt with it, with its kernel stamp, on the bus thread.
+pub type FrameWatch = Box<dyn FnMut(&Gateway, MonoTime, &Frame) + Send>;
 
 /// Everything that [`super::run`] needs.
 pub struct Plan {
@@ -23,6 +27,8 @@ pub struct Plan {
     pub is_fed: Vec<BusId>,
     /// Called once a second.
     pub observer: Option<Observer>,
+    /// Called after each frame.
+    pub frame_watch: Option<FrameWatch>,
     /// Ends the daemon as SIGTERM does.
     pub stop: Option<oneshot::Receiver<()>>,
     /// What SIGHUP does.
@@ -44,7 +50,7 @@ impl Plan {
     /// The plan of a daemon on real interfaces.
     #[must_use]
     pub fn new(config: Config, reload: Box<dyn Fn() + Send>) -> Self {
-        Self { config, stimuli: None, is_fed: Vec::new(), observer: None, stop: None, reload }
+        Self { config, stimuli: None, is_fed: Vec::new(), observer: None, frame_watch: None, stop: None, reload }
     }
 
     /// The listener of the metrics page, if the deployment wants one.

@@ -1,5 +1,6 @@
 //! Where input comes from: one task per source, each handing what it gets to the core.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::io::socketcan::{BATCH_FRAMES, CanPort, CanSettings, RECEIVE_BUFFER};
 
 use super::core::Core;
 use super::named;
-use super::plan::{Observer, Plan, Stimulus};
+use super::plan::{FrameWatch, Observer, Plan, Stimulus};
 
 /// How often the machine's clock is looked at; a step is told at once.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
@@ -27,7 +28,8 @@ const OBSERVE_EVERY: Duration = Duration::from_secs(1);
 type Tasks = JoinSet<&'static str>;
 
 /// One task per interface.
-pub(super) fn can(tasks: &mut Tasks, core: &Rc<Core>, plan: &Plan) {
+pub(super) fn can(tasks: &mut Tasks, core: &Rc<Core>, plan: &mut Plan) {
+    let watch = Rc::new(RefCell::new(plan.frame_watch.take()));
     for (bus, settings) in (0_u8..).map(BusId).zip(&plan.config.deployment.buses) {
         if plan.is_fed.contains(&bus) {
             continue;
@@ -37,16 +39,19 @@ pub(super) fn can(tasks: &mut Tasks, core: &Rc<Core>, plan: &Plan) {
             filters: plan.config.profile.filters(bus),
             receive_buffer: RECEIVE_BUFFER,
         });
-        tasks.spawn_local(named("CAN reader", read_bus(Rc::clone(core), bus, port)));
+        tasks.spawn_local(named("CAN reader", read_bus(Rc::clone(core), bus, port, Rc::clone(&watch))));
     }
 }
 
-async fn read_bus(core: Rc<Core>, bus: BusId, mut port: CanPort) {
+async fn read_bus(core: Rc<Core>, bus: BusId, mut port: CanPort, watch: Rc<RefCell<Option<FrameWatch>>>) {
     let mut batch = Vec::with_capacity(BATCH_FRAMES);
     loop {
         let news = port.next_batch(&mut batch).await;
         for (at, frame) in batch.drain(..) {
             core.input_at(at, Input::Frame(bus, &frame));
+            if let Some(watch) = &mut *watch.borrow_mut() {
+                core.look(|gateway| watch(gateway, at, &frame));
+            }
         }
         if let Some(event) = news {
             core.input(Input::Bus(bus, event));
