@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use telltale::cli::replay::{self, Logs};
 use telltale::config::Config;
 use telltale::delivery::{BootId, Topics, VehicleId, presence};
-use telltale::sim::{self, Scenario};
+use telltale::sim::{self, Recording, Scenario};
 
 /// The vehicle of the examples.
 const VEHICLE: &str = "car-0001";
@@ -27,6 +27,14 @@ const TOUR: Duration = Duration::from_secs(540);
 
 /// A crash, a second one, and what the car says until it is over.
 const PILEUP: Duration = Duration::from_secs(45);
+
+/// What the owner of the car in the pile-up has settled.
+const CONSENT: &str = r#"{"t": 0, "consent": "assistance", "given": true}
+{"t": 0, "consent": "emergency_contact", "given": true}
+"#;
+
+/// When the owner answers, some seconds after the crash: 2026-03-02T07:00:30Z.
+const ANSWERED_S: i64 = 1_772_434_830;
 
 /// A message as it left the car; the topic is named below the root.
 #[derive(Debug, Clone)]
@@ -146,18 +154,30 @@ fn read_docs() -> Docs {
 /// Every message, by topic.
 fn published() -> BTreeMap<String, Vec<Message>> {
     let mut by_topic: BTreeMap<String, Vec<Message>> = BTreeMap::new();
-    for message in
-        [drive(Scenario::Tour, TOUR), drive(Scenario::Pileup, PILEUP), oddities::live(), vec![last_will()]].concat()
-    {
+    for message in [drive(Scenario::Tour, TOUR, &[""]), pileup(), oddities::live(), vec![last_will()]].concat() {
         by_topic.entry(message.topic.clone()).or_default().push(message);
     }
     by_topic
 }
 
-/// A drive of the simulated car.
-fn drive(scenario: Scenario, duration: Duration) -> Vec<Message> {
+/// A pile-up, and the answers that help can get.
+fn pileup() -> Vec<Message> {
+    let answer = |t: i64, choice: &str| {
+        format!(r#"{{"t": {t}, "answer": "{choice}", "offer": "0000000100000000-crash-1", "by": "owner"}}"#)
+    };
+    let accepted = format!("{CONSENT}{}\n{}", answer(ANSWERED_S, "accept"), answer(ANSWERED_S + 2, "cancel"));
+    let declined = format!("{CONSENT}{}", answer(ANSWERED_S, "decline"));
+    drive(Scenario::Pileup, PILEUP, &[CONSENT, &accepted, &declined])
+}
+
+/// A drive of the simulated car, once for each of the things that the owner may say.
+fn drive(scenario: Scenario, duration: Duration, owner: &[&str]) -> Vec<Message> {
     let recording = sim::record(scenario, 1, duration).expect("the simulated car speaks");
-    let logs = Logs { can: &recording.can, gnss: &recording.gnss, owner: b"" };
+    owner.iter().flat_map(|owner| replayed(&recording, owner)).collect()
+}
+
+fn replayed(recording: &Recording, owner: &str) -> Vec<Message> {
+    let logs = Logs { can: &recording.can, gnss: &recording.gnss, owner: owner.as_bytes() };
     let mut lines = Vec::new();
     let (count, written) = replay::play(demo_phev(), logs, &mut lines).unwrap_or_else(|_| panic!("no replay"));
     assert!(count.bad_lines == 0 && count.foreign == 0 && written.is_ok());
@@ -194,6 +214,9 @@ interface = "energy"
 host = "localhost"
 [store]
 path = "/var/lib/telltale"
+[assistance]
+owner_answers_within_s = 10
+contact_answers_within_s = 10
 "#;
     let file: PathBuf = root.join("profiles/car.toml");
     let read = |path: &Path| if path == file { Ok(deployment.as_bytes().to_vec()) } else { std::fs::read(path) };
