@@ -97,6 +97,7 @@ pub struct Delivery {
 #[derive(Debug, Clone)]
 pub struct Chain {
     spec: ChainSpec,
+    interval: Duration,
     rng: Rng,
     filters: [LowPass; 3],
     coefficients: Coefficients,
@@ -122,6 +123,7 @@ impl Chain {
         let packed = spec.packed.clamp(1, MAX_PACKED);
         Self {
             spec: ChainSpec { packed, ..spec },
+            interval: spec.sample_interval(),
             rng,
             filters: [LowPass::default(); 3],
             coefficients: Coefficients::default(),
@@ -141,7 +143,7 @@ impl Chain {
                 filter.settle(value);
             }
             self.last = Some((at, value));
-            self.due = Some(at + self.spec.sample_interval().mul_f64(self.rng.unit()));
+            self.due = Some(at + self.interval.mul_f64(self.rng.unit()));
             return;
         };
         if at <= before {
@@ -151,8 +153,10 @@ impl Chain {
         self.coefficients.suit(self.spec.corner_hz, span_s);
         let coefficients = self.coefficients;
         let mut new = value;
-        for (filter, value) in self.filters.iter_mut().zip(&mut new) {
-            *value = filter.step(coefficients, *value);
+        for ((filter, value), has) in self.filters.iter_mut().zip(&mut new).zip(self.spec.axes) {
+            if has {
+                *value = filter.step(coefficients, *value);
+            }
         }
         while let Some(due) = self.due.filter(|due| *due <= at) {
             let share = due.since(before).as_secs_f32() / span_s;
@@ -160,7 +164,7 @@ impl Chain {
             for (axis, new) in axes.iter_mut().zip(new) {
                 *axis += (new - *axis) * share;
             }
-            self.due = Some(due + self.spec.sample_interval());
+            self.due = Some(due + self.interval);
             self.take(Taken { at: due, axes }, &mut deliver);
         }
         self.last = Some((at, new));

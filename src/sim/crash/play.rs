@@ -45,6 +45,8 @@ pub(super) struct Play<'s> {
     time_s: f64,
     velocity: [f32; 2],
     tilt_deg: [f32; 2],
+    /// What gravity does at that tilt.
+    up: [f32; 3],
     shakers: Vec<Shaker>,
     wheel_mps: f32,
     rng: Rng,
@@ -59,6 +61,7 @@ impl<'s> Play<'s> {
             time_s: 0.0,
             velocity: [script.start_mps, 0.0],
             tilt_deg: script.tilt_deg,
+            up: gravity(script.tilt_deg),
             shakers: script.vibrations.iter().copied().map(Shaker::new).collect(),
             wheel_mps: script.start_mps,
             rng,
@@ -97,10 +100,13 @@ impl<'s> Play<'s> {
         add(&mut motion, [along, across, 0.0]);
         let motion = [motion[0], motion[1]];
         self.turn(step_s, motion, yaw, time_s);
-        for (tilt, rate) in self.tilt_deg.iter_mut().zip(rates) {
-            *tilt += rate * step_s;
+        if rates[0] != 0.0 || rates[1] != 0.0 {
+            for (tilt, rate) in self.tilt_deg.iter_mut().zip(rates) {
+                *tilt += rate * step_s;
+            }
+            self.up = gravity(self.tilt_deg);
         }
-        add(&mut force, gravity(self.tilt_deg));
+        add(&mut force, self.up);
         if is_shown {
             let speed = self.velocity[0].hypot(self.velocity[1]);
             for shaker in &mut self.shakers {

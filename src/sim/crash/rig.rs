@@ -105,8 +105,13 @@ impl Rig {
 
     /// The moment of that time of a case.
     #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a case lasts a minute, and none begins before zero"
+    )]
     pub fn moment(time_s: f32) -> MonoTime {
-        EPOCH + Duration::from_secs_f32(time_s.max(0.0))
+        MonoTime::from_nanos(EPOCH.as_nanos() + (f64::from(time_s.max(0.0)) * 1e9) as u64)
     }
 
     /// The time of a case of that moment.
