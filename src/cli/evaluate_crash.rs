@@ -56,16 +56,11 @@ pub(super) fn evaluate_crash(arguments: &EvaluateCrash) -> Result<(), Failure> {
         return only(arguments, name, &rigs);
     }
     let plan = Plan { seed: arguments.seed, crashes: arguments.crashes, quiet: arguments.quiet };
-    let mut results: Vec<Results> = rigs
-        .iter()
-        .map(|rig| Results { profile: rig.name.clone(), range: rig.range(), outcomes: Vec::new() })
-        .collect();
-    for (class, number) in plan.cases() {
-        let case = Case::new(plan.seed, class, number);
-        for (rig, results) in rigs.iter().zip(&mut results) {
-            results.outcomes.push(evaluation::examine(rig, &case));
-        }
-    }
+    // A thread for each car: they share nothing but the plan.
+    let results = std::thread::scope(|scope| {
+        let cars: Vec<_> = rigs.iter().map(|rig| scope.spawn(move || evaluated(rig, plan))).collect();
+        cars.into_iter().map(|car| car.join().map_err(|_| defect())).collect::<Result<Vec<_>, _>>()
+    })?;
     let mut missed = Vec::new();
     for results in &results {
         if arguments.json {
@@ -81,11 +76,23 @@ pub(super) fn evaluate_crash(arguments: &EvaluateCrash) -> Result<(), Failure> {
     let findings = data.map_or_else(Vec::new, |data| recordings(&data, &profiles, &rigs, arguments.seed));
     report(&findings, arguments.json, &mut missed)?;
     if let Some(folder) = &arguments.svg {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Failure::new(Code::Io, format!("making {}: {error}", folder.display())))?;
         for figure in evaluation::figures(&results, arguments.seed) {
             write(&folder.join(figure.name), &figure.text)?;
         }
     }
     if missed.is_empty() { Ok(()) } else { Err(Failure::new(Code::Missed, missed.join("\n"))) }
+}
+
+/// All cases in one car.
+fn evaluated(rig: &Rig, plan: Plan) -> Results {
+    let outcomes = plan.cases().map(|(class, number)| evaluation::examine(rig, &Case::new(plan.seed, class, number)));
+    Results { profile: rig.name.clone(), range: rig.range(), outcomes: outcomes.collect() }
+}
+
+fn defect() -> Failure {
+    Failure::new(Code::Software, "the evaluation failed in a way that it must not; report the seed and the counts")
 }
 
 fn load(folder: &Path) -> Result<Profile, Failure> {
