@@ -5,8 +5,9 @@
 //!   simulated car, a thread of this program, has filled already. The store is that of the start before. And, without
 //!   `TELLTALE_CAN`, on the machine itself, which need not have CAN: up to the first look for an interface.
 //! - *memory*, *processor*: `VmRSS` and the ticks of the daemon, driven at the car's full rate, a broker beside it.
-//! - *flash*: an hour of the tour in virtual time through the gateway and the real store; the sectors that the disk
-//!   has written since, file system and journal included. Every request waits for its commit, so none share one.
+//! - *flash*: a day's commute (two drives and what lies between) and an hour of the tour, which packs into minutes what
+//!   happens to a car in a week, in virtual time through the gateway and the real store; the sectors that the disk has
+//!   written since the store was open, file system and journal included.
 //! - *filled store*: a drive without a link fills the store; the daemon then opens it and stays without a link.
 
 #![expect(
@@ -45,6 +46,8 @@ const FIRST_FRAME: &str = "first frame decoded";
 /// What it logs when it has looked for an interface that is not there.
 const NO_INTERFACE: &str = "cannot open the CAN interface";
 const HOUR: Duration = Duration::from_secs(3_600);
+/// The commute ends before it.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 const BROKER_PORT: u16 = 18_830;
 /// 64 MiB, as the deployment file may set at most, of which records take three quarters.
 const STORE_MIB: u64 = 64;
@@ -69,11 +72,14 @@ fn main() {
     let virtual_drive = seconds("FOOTPRINT_VIRTUAL_S", HOUR.as_secs());
     let site = Site { daemon, disk, interfaces: words(&interfaces) };
 
-    let healthy = flash(&site.disk.join("healthy"), virtual_drive, true);
-    row("flash written, healthy link", Some((1024.0, "KiB/h")), healthy, "KiB/h");
+    let day = flash(&site.disk.join("commute"), Scenario::Commute, DAY, true);
+    row("flash written, a day with two drives", None, day, "KiB");
+    let tour = flash(&site.disk.join("tour"), Scenario::Tour, virtual_drive, true);
+    row("flash written, tour", Some((1024.0, "KiB/h")), per_hour(tour, virtual_drive), "KiB/h");
     let full_store = site.disk.join("full");
     let gap = seconds("FOOTPRINT_GAP_S", HOUR.as_secs());
-    row("flash written, no link", None, flash(&full_store, gap, false), "KiB/h");
+    let cut = flash(&full_store, Scenario::Tour, gap, false);
+    row("flash written, tour without a link", None, per_hour(cut, gap), "KiB/h");
 
     thread::scope(|scope| {
         for (bus, interface) in (0_u8..).zip(&site.interfaces) {
@@ -104,8 +110,12 @@ fn row(what: &str, budget: Option<(f64, &str)>, figure: f64, unit: &str) {
 
 // --- flash --------------------------------------------------------------------------------------------------------
 
-/// KiB that the disk writes in an hour of the tour.
-fn flash(folder: &Path, drive: Duration, is_online: bool) -> f64 {
+fn per_hour(kib: f64, drive: Duration) -> f64 {
+    kib * HOUR.as_secs_f64() / drive.as_secs_f64()
+}
+
+/// KiB that the disk writes while the car lives through the scenario, for `drive` at most.
+fn flash(folder: &Path, scenario: Scenario, drive: Duration, is_online: bool) -> f64 {
     let claim = claim_boot(folder).expect("the store is free");
     let boot = claim.boot_counter();
     let (answers, events) = sync_channel::<StoreEvent>(64);
@@ -125,7 +135,7 @@ fn flash(folder: &Path, drive: Duration, is_online: bool) -> f64 {
     };
     let mut lab = Lab::new(lab::profile("demo-phev"), boot, is_online, submit);
     let before = written_kib();
-    let car = Car::new(1, Scenario::Tour, Begin { mono: START, wall: WALL }).expect("the profile fits the car");
+    let car = Car::new(1, scenario, Begin { mono: START, wall: WALL }).expect("the profile fits the car");
     for emission in car.take_while(|emission| emission.at <= START + drive) {
         match emission.what {
             What::Frame(bus, frame) => lab.feed(emission.at, &Feed::Frame(bus, frame)),
@@ -138,12 +148,14 @@ fn flash(folder: &Path, drive: Duration, is_online: bool) -> f64 {
     drop(lab);
     println!("  ({publications} messages, {} commits, requests: {requests:?})", store.status().commits);
     assert!(store.close(OPEN_DEADLINE), "the store ends");
-    written * HOUR.as_secs_f64() / drive.as_secs_f64()
+    written
 }
 
 const fn kind(request: &StoreRequest) -> &'static str {
     match request {
-        StoreRequest::Commit { .. } => "commit",
+        StoreRequest::Commit { records, .. } if records.is_empty() => "save",
+        StoreRequest::Commit { values, .. } if values.is_empty() => "append",
+        StoreRequest::Commit { .. } => "append and save",
         StoreRequest::Remove(_) => "remove",
         StoreRequest::Load { .. } => "load",
     }

@@ -164,13 +164,16 @@ fn the_largest_values_stay_in_the_log_and_larger_ones_are_refused() {
 }
 
 #[test]
-fn each_claim_counts_a_start_and_two_daemons_cannot_share() {
+fn each_opening_counts_a_start_and_two_daemons_cannot_share() {
     let dir = tempfile::tempdir().unwrap();
     let open = Open::at(dir.path());
     assert_eq!(open.boot, 1);
     assert!(matches!(claim_boot(dir.path()), Err(StoreError::Locked(_))));
     open.close();
     assert_eq!(claim_boot(dir.path()).unwrap().boot_counter(), 2);
+    let open = Open::at(dir.path());
+    assert_eq!(open.boot, 2, "a start that opened nothing has stored nothing under its number");
+    open.close();
     assert_eq!(claim_boot(dir.path()).unwrap().boot_counter(), 3);
 }
 

@@ -55,7 +55,7 @@ pub use input::{
 pub const SAVE_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
 /// Services whose state changed without an event (a kilometer, a percent) are saved so often at most: a commit costs the
-/// flash some 26 KiB, whatever is in it. What goes with an event is saved with it.
+/// flash some 10 KiB, whatever is in it. What goes with an event is saved with it.
 pub const SERVICE_SAVE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// How long a shutdown may take to commit and to say goodbye; systemd's `TimeoutStopSec` is longer.
@@ -113,6 +113,8 @@ pub struct Gateway {
     publisher: Publisher,
     dispatch: Dispatch,
     next_save: MonoTime,
+    /// Something was received since the last known values were saved: a parked car's are not saved again and again.
+    has_news: bool,
     /// When services were saved last.
     services_saved: MonoTime,
     stage: Stage,
@@ -161,6 +163,7 @@ impl Gateway {
             verdict: None,
             dispatch: Dispatch::new(now, vehicle, (boot, kernel), limits, (seed, keep_alive)),
             next_save: now + SAVE_INTERVAL,
+            has_news: false,
             services_saved: now,
             stage: Stage::Running,
             has_decoded: false,
@@ -279,6 +282,7 @@ impl Gateway {
             }
             return;
         }
+        self.has_news = true;
         self.intake.frame(at, bus, frame, &mut self.signals);
         self.crash.frame(at, bus, self.intake.observations(), &self.signals);
         if !self.has_decoded && self.intake.has_decoded(bus) {
@@ -300,6 +304,7 @@ impl Gateway {
             // Documents were made, and stamps saved, while nobody knew the time.
             self.publisher.touch_all();
             self.next_save = self.now;
+            self.has_news = true;
         }
         self.publisher.touch(OWN_GROUP);
         match change {
@@ -332,6 +337,7 @@ impl Gateway {
         if self.crew.is_released() {
             // Opened anew during the run: it may be an empty one.
             self.next_save = self.now;
+            self.has_news = true;
         }
         let restored = keep::restore(&mut self.signals, self.kernel, saved);
         debug!(restored, "last known values are back");
@@ -372,6 +378,7 @@ impl Gateway {
         self.crash.handle_timeout(self.now);
         self.follow_crash();
         if self.position.take_changed() {
+            self.has_news = true;
             self.publisher.touch(position::GROUP);
         }
         if let Some(event) = self.buses.poll_event(self.now) {
@@ -545,7 +552,7 @@ impl Gateway {
 
     /// When the last known values are to be saved next; without a store, never.
     fn save_due(&self) -> Option<MonoTime> {
-        self.dispatch.has_store().then_some(self.next_save)
+        (self.dispatch.has_store() && self.has_news).then_some(self.next_save)
     }
 
     /// Keeps what changed over a restart; with `all`, the last known values too.
@@ -555,6 +562,7 @@ impl Gateway {
         self.services_saved = self.now;
         if all {
             self.next_save = self.now + SAVE_INTERVAL;
+            self.has_news = false;
             values.extend(keep::save(&view));
             values.extend(self.position.save(&view));
             values.extend(self.owner.save());

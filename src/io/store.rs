@@ -17,7 +17,8 @@
 //!
 //! # Operation
 //!
-//! 1. [`claim_boot`]: lock, count this start of the daemon. Quick; the counter names this run's records.
+//! 1. [`claim_boot`]: lock, and learn the number of this start of the daemon, which names this run's records. It writes
+//!    nothing, so that the first frame does not wait for the disk; opening makes the number durable before all else.
 //! 2. [`Store::start`] opens on the thread `store` and answers [`StoreEvent::Opened`], or [`StoreEvent::Unavailable`]
 //!    when the surroundings forbid it. A store that is damaged, panics, or does not open in time is moved aside and an
 //!    empty one begun. Each generation has a directory of its own, so an attempt that hangs and wakes up later cannot
@@ -113,10 +114,10 @@ impl Claim {
     }
 }
 
-/// Locks the store in `dir`, made if need be, and counts this start of the daemon.
+/// Locks the store in `dir`, made if need be, and gives this start of the daemon its number.
 ///
-/// When the count cannot be written now (disk full, read-only) the claim holds all the same: the store does not open,
-/// and so takes no record with that count, until it can be.
+/// The number is not durable before the store opens, and no record is stored before. A start that never opened it
+/// leaves its number to the next; what such a run sent differs by the part of its boot id that is drawn.
 pub fn claim_boot(dir: &Path) -> Result<Claim, StoreError> {
     let fail = |doing| move |source| StoreError::Io { doing, path: dir.to_path_buf(), source };
     fs::create_dir_all(dir).map_err(fail("make the store directory"))?;
@@ -130,11 +131,7 @@ pub fn claim_boot(dir: &Path) -> Result<Claim, StoreError> {
         None => recover_control(dir).map_err(fail("list the store directory"))?,
     };
     control.boots = control.boots.saturating_add(1);
-    let mut claim = Claim { dir: dir.to_path_buf(), control, kept: None, _lock: lock };
-    if let Err(error) = claim.keep() {
-        tracing::warn!(dir = %dir.display(), %error, "cannot count this start in the store; it stays closed until I can");
-    }
-    Ok(claim)
+    Ok(Claim { dir: dir.to_path_buf(), control, kept: None, _lock: lock })
 }
 
 /// Without a control file the counter is found in the records, so that no key is used twice.

@@ -1,6 +1,6 @@
 //! The core on the bus thread: inputs go in, effects go to the threads that carry them out.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +22,8 @@ use super::progress::Progress;
 pub(super) struct Core {
     gateway: RefCell<Gateway>,
     clock: MonoClock,
-    store: Option<Store>,
+    /// Empty until it was started, and in a run without one; the gateway asks nothing of a store that has not opened.
+    store: OnceCell<Store>,
     uplink: Sender<Command>,
     client: Arc<Counters>,
     progress: Progress,
@@ -33,16 +34,11 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(
-        gateway: Gateway,
-        clock: MonoClock,
-        store: Option<Store>,
-        (uplink, client): (Sender<Command>, Arc<Counters>),
-    ) -> Self {
+    pub(super) fn new(gateway: Gateway, clock: MonoClock, (uplink, client): (Sender<Command>, Arc<Counters>)) -> Self {
         Self {
             gateway: RefCell::new(gateway),
             clock,
-            store,
+            store: OnceCell::new(),
             uplink,
             client,
             progress: Progress::default(),
@@ -50,6 +46,11 @@ impl Core {
             armed: Cell::new(None),
             stopped: Notify::new(),
         }
+    }
+
+    /// Gives it the store, once.
+    pub(super) fn set_store(&self, store: Store) {
+        drop(self.store.set(store));
     }
 
     /// Hands in what happened now.
@@ -83,7 +84,7 @@ impl Core {
     fn carry_out(&self, now: MonoTime, effect: Effect) -> Option<Input<'static>> {
         match effect {
             Effect::Store(ticket, request) => {
-                let Some(store) = &self.store else {
+                let Some(store) = self.store.get() else {
                     return Some(Input::Store(StoreEvent::Failed(ticket, "there is no store in this run".to_owned())));
                 };
                 self.progress.store_asked(now, ticket);
@@ -153,7 +154,7 @@ impl Core {
     pub(super) fn metrics_page(&self) -> String {
         let mut page = Exposition::default();
         self.gateway.borrow().expose(&mut page);
-        if let Some(store) = &self.store {
+        if let Some(store) = self.store.get() {
             let status = store.status();
             page.level("telltale_store_disk_bytes", "Size of the store's files.", &[], status.disk_bytes);
             page.counter("telltale_store_commits_total", "Commits.", &[], status.commits);
@@ -185,6 +186,6 @@ impl Core {
 
     /// Gives up the core: the store is to be closed, the uplink ends with its sender.
     pub(super) fn into_store(self) -> Option<Store> {
-        self.store
+        self.store.into_inner()
     }
 }

@@ -29,7 +29,7 @@ use crate::io::clock::MonoClock;
 use crate::io::metrics_http::{self, Ask, Listener};
 use crate::io::mqtt;
 use crate::io::realtime;
-use crate::io::store::{self, Store, StoreError};
+use crate::io::store::{self, Claim, Store, StoreError};
 
 use self::core::Core;
 use progress::Pulse;
@@ -66,9 +66,9 @@ fn on_bus_thread(plan: Plan) -> Result<(), Failure> {
 async fn live(mut plan: Plan) -> Result<(), Failure> {
     let clock = MonoClock::new().map_err(|source| Failure::system("read the clock", source))?;
 
-    // The store says which run this is; it opens in the background while frames are decoded already.
-    let (store_answers, store_events) = mpsc::channel::<StoreEvent>(STORE_ANSWERS);
-    let (store, counter) = open_store(&plan.config.deployment.store.path, store_answers)?;
+    // The store says which run this is; it is opened later, while frames are decoded already.
+    let claim = claim_store(&plan.config.deployment.store.path)?;
+    let counter = claim.as_ref().map_or(0, Claim::boot_counter);
     let boot = BootId { counter, random: random()? };
 
     // The core.
@@ -85,17 +85,27 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
         emergency: plan.config.deployment.emergency.clone(),
     };
     let gateway = Gateway::new(clock.now(), setup).map_err(Failure::setting)?;
+    let (commands, command_queue) = mpsc::channel(mqtt::CHANNEL_CAPACITY);
+    let counters = Arc::new(mqtt::Counters::default());
+    let core = Rc::new(Core::new(gateway, clock, (commands, Arc::clone(&counters))));
+
+    // The car first: from here on its frames are decoded. What follows reads files, starts threads and waits for disks.
+    let mut tasks = JoinSet::new();
+    sources::can(&mut tasks, &core, &mut plan);
+    sources::gnss(&mut tasks, &core, &plan);
+    tokio::task::yield_now().await;
+
+    // The store, on a thread of its own.
+    let (store_answers, store_events) = mpsc::channel::<StoreEvent>(STORE_ANSWERS);
+    start_store(&core, claim, store_answers)?;
 
     // The way up: MQTT and the metrics page on a thread of their own.
     let will = presence::last_will(&topics, boot);
     let broker = secrets::broker(&plan.config.deployment.broker);
     let settings = mqtt::Settings::new(broker, plan.config.deployment.broker.keep_alive, will);
     let settings = settings.map_err(Failure::setting)?;
-    let (commands, command_queue) = mpsc::channel(mqtt::CHANNEL_CAPACITY);
     let (link_answers, link_events) = mpsc::channel::<LinkEvent>(mqtt::CHANNEL_CAPACITY);
     let (asks, ask_queue) = mpsc::channel::<Ask>(metrics_http::ASK_CAPACITY);
-    let counters = Arc::new(mqtt::Counters::default());
-    let core = Rc::new(Core::new(gateway, clock, store, (commands, Arc::clone(&counters))));
     let uplink = Uplink {
         settings,
         commands: command_queue,
@@ -109,10 +119,7 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
     let uplink = std::thread::Builder::new().name("uplink".to_owned()).spawn(move || uplink.serve());
     let uplink = uplink.map_err(|source| Failure::system("start the thread `uplink`", source))?;
 
-    // Everything that happens outside, each as a task.
-    let mut tasks = JoinSet::new();
-    sources::can(&mut tasks, &core, &mut plan);
-    sources::gnss(&mut tasks, &core, &plan);
+    // Everything else that happens outside, each as a task.
     sources::wall_clock(&mut tasks, &core);
     sources::network(&mut tasks, &core);
     if let Some(stimuli) = plan.stimuli.take() {
@@ -152,29 +159,39 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
     outcome
 }
 
-/// The store, and the number of this start on it. A directory that cannot be used is no reason to leave the car
-/// without a daemon: this run then has no store, its answer waits in the channel, and its number is 0, so that its
-/// records differ from those of other such runs by the part of the boot id that is drawn.
-fn open_store(path: &Path, answers: mpsc::Sender<StoreEvent>) -> Result<(Option<Store>, u32), Failure> {
-    let claim = match store::claim_boot(path) {
-        Ok(claim) => claim,
-        Err(error @ StoreError::Locked(_)) => return Err(Failure::Store(error)),
+/// The right to the store, with the number of this start on it. A directory that cannot be used is no reason to leave
+/// the car without a daemon: this run then has no store, and its number is 0, so that its records differ from those of
+/// other such runs by the part of the boot id that is drawn.
+fn claim_store(path: &Path) -> Result<Result<Claim, StoreError>, Failure> {
+    match store::claim_boot(path) {
+        Err(error @ StoreError::Locked(_)) => Err(Failure::Store(error)),
+        outcome => Ok(outcome),
+    }
+}
+
+/// Opens the store in the background; without one, the answer that says so waits in the channel.
+fn start_store(
+    core: &Core,
+    claim: Result<Claim, StoreError>,
+    answers: mpsc::Sender<StoreEvent>,
+) -> Result<(), Failure> {
+    match claim {
+        Ok(claim) => {
+            let store = Store::start(claim, store::OPEN_DEADLINE, move |event| {
+                // When the bus thread is gone nobody wants the answer any more.
+                let _ = answers.blocking_send(event);
+            });
+            core.set_store(store.map_err(|source| Failure::system("start the thread `store`", source))?);
+        }
         Err(error) => {
             tokio::task::spawn_local(async move {
                 let _ = answers.send(StoreEvent::Unavailable(error.to_string())).await;
                 // The channel stays open: its end would be that of the store's thread.
                 std::future::pending::<()>().await;
             });
-            return Ok((None, 0));
         }
-    };
-    let counter = claim.boot_counter();
-    let store = Store::start(claim, store::OPEN_DEADLINE, move |event| {
-        // When the bus thread is gone nobody wants the answer any more.
-        let _ = answers.blocking_send(event);
-    });
-    let store = store.map_err(|source| Failure::system("start the thread `store`", source))?;
-    Ok((Some(store), counter))
+    }
+    Ok(())
 }
 
 /// What runs on the thread `uplink`.

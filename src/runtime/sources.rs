@@ -47,6 +47,7 @@ async fn read_bus(core: Rc<Core>, bus: BusId, mut port: CanPort, watch: Rc<RefCe
     let mut batch = Vec::with_capacity(BATCH_FRAMES);
     loop {
         let news = port.next_batch(&mut batch).await;
+        let is_flooded = batch.len() >= BATCH_FRAMES;
         for (at, frame) in batch.drain(..) {
             core.input_at(at, Input::Frame(bus, &frame));
             if let Some(watch) = &mut *watch.borrow_mut() {
@@ -56,8 +57,10 @@ async fn read_bus(core: Rc<Core>, bus: BusId, mut port: CanPort, watch: Rc<RefCe
         if let Some(event) = news {
             core.input(Input::Bus(bus, event));
         }
-        // A flooded bus must not starve the others.
-        tokio::task::yield_now().await;
+        // A flooded bus must not starve the others; with an empty queue the next read waits by itself.
+        if is_flooded {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, getsockopt, 
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 use socketcan::{CanAddr, CanFdSocket, Socket as _, SocketOptions as _};
-use tokio::io::Interest;
+use tokio::io::{Interest, Ready};
 
 use super::wire::{FD_BYTES, filter, parse, serialize};
 use super::{BATCH_FRAMES, CanSettings, FILTERS_MAX, STAMP_AGE_MAX_NS, SendError};
@@ -89,6 +89,10 @@ impl BoundSocket {
         let mut ready = self.watched.ready(NEWS).await?;
         // `AsyncFd::try_io` takes one interest only: with two it never calls (tokio 1.54, `Interest::mask`).
         let read = ready.try_io(|_| receive(&self.socket, &mut self.last, sink));
+        if matches!(read, Ok(Ok(Read::All))) {
+            // The queue was empty then: epoll tells of what came since, and asking again would find nothing.
+            ready.clear_ready_matching(Ready::READABLE);
+        }
         read.unwrap_or_else(|_| Err(io::ErrorKind::WouldBlock.into()))
     }
 

@@ -4,11 +4,22 @@
 //! transaction with whatever else changes: the mark, a count of the commits, by which an older or empty store is told
 //! from the one that was left, and the tally, the sum of the checksums of all rows. sled opens a file with a page
 //! overwritten in its middle without a word and without the rows of that page; the tally notices.
+//!
+//! # What a commit costs the flash
+//!
+//! Measured on ext4 with blocks of 4 KiB, for an event of 600 bytes and a state of 300: 9 KiB, of which 4 KiB are the
+//! block in which sled announces a transaction and the rest that with its rows. Two things keep it there:
+//!
+//! - One commit is one transaction. sled writes and syncs twice for each, so that three for the same changes (the
+//!   record, the state, removals of older records) cost 38 KiB.
+//! - The file has its length before it has its contents ([`Engine::fill_segment`]). A commit that makes the file longer
+//!   takes new blocks, which the file system writes to its journal: 24 KiB instead of 9.
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +36,12 @@ use crate::gateway::{LaneInventory, StoreInventory};
 
 /// The page cache (bytes). The store is written once and read once; 1 MiB holds the leaves at both ends of each lane.
 const CACHE_BYTES: u64 = 1024 * 1024;
+
+/// The unit in which sled's file grows and is used again (bytes); sled's own default.
+const SEGMENT_BYTES: usize = 512 * 1024;
+
+/// Zeros are written in pieces of this (bytes).
+const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
 
 /// A store whose files are larger than this (bytes) and [`REBUILD_WASTE`] times larger than what they hold is written
 /// anew at opening, because sled never shrinks a file. Below, the waste is not worth the writing.
@@ -131,8 +148,23 @@ pub(super) struct Engine {
     file: Arc<File>,
 }
 
+/// What one transaction is to change; of each key or name the last holds.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Records to add (`Some`) and to remove (`None`); those to remove need not be there.
+    pub records: BTreeMap<StoreKey, Option<Vec<u8>>>,
+    /// Named values to set; an empty one removes the name.
+    pub values: BTreeMap<String, Vec<u8>>,
+}
+
+impl Changes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.values.is_empty()
+    }
+}
+
 /// Rows to write (`Some`) and to remove (`None`) in one tree.
-type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+type Rows = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 impl Engine {
     /// Opens the store in `dir`, or makes an empty one there, and makes its directory entries durable.
@@ -141,6 +173,7 @@ impl Engine {
         remove_unfinished_snapshots(dir)?;
         let db = sled::Config::new()
             .path(dir)
+            .segment_size(SEGMENT_BYTES)
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(None)
             .mode(Mode::LowSpace)
@@ -154,10 +187,11 @@ impl Engine {
             lanes: [a?, b?, c?, d?],
             values: db.open_tree(VALUES)?,
             meta: db.open_tree(META)?,
-            file: Arc::new(File::open(dir.join("db"))?),
+            file: Arc::new(OpenOptions::new().read(true).write(true).open(dir.join("db"))?),
             db,
         };
         engine.commit()?;
+        engine.fill_segment()?;
         sync_files(dir)?;
         Ok(engine)
     }
@@ -171,51 +205,44 @@ impl Engine {
         Ok(())
     }
 
-    /// Adds records and sets named values, all or none, together with the mark. An empty value removes the name, the last
-    /// of a name holds.
-    pub(super) fn write(
-        &self,
-        records: &[(StoreKey, Vec<u8>)],
-        values: &[(String, Vec<u8>)],
-        mark: u64,
-    ) -> Result<(), Fault> {
-        let mut changes: [Changes; Lane::ALL.len()] = [const { Vec::new() }; Lane::ALL.len()];
-        for (at, value) in records {
-            let name = at.position.to_be_bytes();
-            changes[lane_index(at.lane)].extend(cut(value).map(|(row, bytes)| (key(&name, row), Some(bytes))));
+    /// Writes zeros up to the end of the segment that sled has begun: the commits that fill it then change neither the
+    /// length nor the blocks of the file. For the moments between commits; what cannot be written now is no fault.
+    pub(super) fn fill_segment(&self) -> Result<(), Fault> {
+        // After a flush nothing of sled's writes is under way, and the last segment is the one it appends to.
+        let mut at = self.file.metadata()?.len();
+        let end = at.next_multiple_of(SEGMENT_BYTES as u64);
+        if at == end {
+            return Ok(());
         }
-        let values = self.value_changes(values)?;
-        let lanes = self.lanes.iter().zip(&changes);
-        let trees: Vec<(&Tree, &Changes)> = lanes.chain([(&self.values, &values)]).collect();
-        self.transact(&trees, Some(mark))
+        while at < end {
+            let piece = usize::try_from(end - at).unwrap_or(usize::MAX).min(ZEROS.len());
+            self.file.write_all_at(&ZEROS[..piece], at)?;
+            at += piece as u64;
+        }
+        self.file.sync_data()?;
+        Ok(())
     }
 
-    fn value_changes(&self, values: &[(String, Vec<u8>)]) -> Result<Changes, Fault> {
-        let mut changes = Changes::new();
-        let last: BTreeMap<&String, &Vec<u8>> = values.iter().map(|(name, value)| (name, value)).collect();
-        for (name, value) in last {
+    /// Makes the changes, all or none, together with the mark.
+    pub(super) fn apply(&self, changes: &Changes, mark: u64) -> Result<(), Fault> {
+        let mut lanes: [Rows; Lane::ALL.len()] = [const { Rows::new() }; Lane::ALL.len()];
+        for (at, value) in &changes.records {
+            let (lane, name) = (lane_index(at.lane), at.position.to_be_bytes());
+            match value {
+                Some(value) => lanes[lane].extend(cut(value).map(|(row, bytes)| (key(&name, row), Some(bytes)))),
+                None => lanes[lane].extend(gone(&self.lanes[lane], &name)?),
+            }
+        }
+        let mut values = Rows::new();
+        for (name, value) in &changes.values {
             let name = value_name(name);
-            for row in self.values.scan_prefix(&name).keys() {
-                changes.push((row?.to_vec(), None));
-            }
+            values.extend(gone(&self.values, &name)?);
             if !value.is_empty() {
-                changes.extend(cut(value).map(|(row, bytes)| (key(&name, row), Some(bytes))));
+                values.extend(cut(value).map(|(row, bytes)| (key(&name, row), Some(bytes))));
             }
         }
-        Ok(changes)
-    }
-
-    /// Removes records; those that are not there are passed over. The mark stays: a removal may be lost.
-    pub(super) fn remove(&self, keys: &[StoreKey]) -> Result<(), Fault> {
-        let mut changes: [Changes; Lane::ALL.len()] = [const { Vec::new() }; Lane::ALL.len()];
-        for at in keys {
-            let lane = lane_index(at.lane);
-            for row in self.lanes[lane].scan_prefix(at.position.to_be_bytes()).keys() {
-                changes[lane].push((row?.to_vec(), None));
-            }
-        }
-        let trees: Vec<(&Tree, &Changes)> = self.lanes.iter().zip(&changes).collect();
-        self.transact(&trees, None)
+        let trees: Vec<(&Tree, &Rows)> = self.lanes.iter().zip(&lanes).chain([(&self.values, &values)]).collect();
+        self.transact(&trees, mark)
     }
 
     /// At most `limit` records of a lane in key order.
@@ -301,14 +328,14 @@ impl Engine {
     }
 
     /// Changes rows and the seal, all or none.
-    fn transact(&self, changes: &[(&Tree, &Changes)], mark: Option<u64>) -> Result<(), Fault> {
-        let touched: Vec<&(&Tree, &Changes)> = changes.iter().filter(|(_, rows)| !rows.is_empty()).collect();
+    fn transact(&self, changes: &[(&Tree, &Rows)], mark: u64) -> Result<(), Fault> {
+        let touched: Vec<&(&Tree, &Rows)> = changes.iter().filter(|(_, rows)| !rows.is_empty()).collect();
         let mut trees: Vec<&Tree> = vec![&self.meta];
         trees.extend(touched.iter().map(|(tree, _)| *tree));
         let outcome = trees.as_slice().transaction(|views: &Vec<TransactionalTree>| {
             let Some((meta, views)) = views.split_first() else { return Ok(()) };
             let mut seal = meta.get(SEAL)?.map_or_else(Seal::default, |bytes| Seal::parse(&bytes));
-            seal.mark = mark.unwrap_or(seal.mark);
+            seal.mark = mark;
             for (view, (_, rows)) in views.iter().zip(&touched) {
                 for (name, new) in *rows {
                     let old = match new {
@@ -419,6 +446,11 @@ fn sync_files(dir: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()?;
     }
     Ok(())
+}
+
+/// The removal of all rows of that name.
+fn gone(tree: &Tree, name: &[u8]) -> Result<Rows, Fault> {
+    tree.scan_prefix(name).keys().map(|row| Ok((row?.to_vec(), None))).collect()
 }
 
 fn value_name(name: &str) -> Vec<u8> {
