@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use telltale::can::candump::Line;
 use telltale::cli::replay::{self, Logs};
 use telltale::config::Config;
 use telltale::delivery::{BootId, Topics, VehicleId, presence};
-use telltale::sim::{self, Recording, Scenario};
+use telltale::sim::{self, BUSES, Begin, Car, Fault, Recording, Scenario, What};
+use telltale::time::{MonoTime, WallTime};
 
 /// The vehicle of the examples.
 const VEHICLE: &str = "car-0001";
@@ -154,7 +156,8 @@ fn read_docs() -> Docs {
 /// Every message, by topic.
 fn published() -> BTreeMap<String, Vec<Message>> {
     let mut by_topic: BTreeMap<String, Vec<Message>> = BTreeMap::new();
-    for message in [drive(Scenario::Tour, TOUR, &[""]), pileup(), oddities::live(), vec![last_will()]].concat() {
+    let drives = [drive(Scenario::Tour, TOUR, &[""]), pileup(), faulty_sensor(), oddities::live(), vec![last_will()]];
+    for message in drives.concat() {
         by_topic.entry(message.topic.clone()).or_default().push(message);
     }
     by_topic
@@ -174,6 +177,30 @@ fn pileup() -> Vec<Message> {
 fn drive(scenario: Scenario, duration: Duration, owner: &[&str]) -> Vec<Message> {
     let recording = sim::record(scenario, 1, duration).expect("the simulated car speaks");
     owner.iter().flat_map(|owner| replayed(&recording, owner)).collect()
+}
+
+/// A drive on which an axis of a sensor says nothing for a while.
+fn faulty_sensor() -> Vec<Message> {
+    let wall = WallTime::from_unix_micros(1_772_434_800_000_000);
+    let begin = Begin { mono: MonoTime::ZERO, wall };
+    let mut car = Car::new(1, Scenario::CoverageGap, begin).expect("the simulated car speaks");
+    let fault = Fault::NotAvailable("AccelY");
+    let mut recording = Recording::default();
+    while let Some(emission) = car.next() {
+        match emission.at.as_millis() {
+            0..10_000 => {}
+            10_000..16_000 => car.fail(fault.clone()),
+            16_000..32_000 => car.heal(&fault),
+            _ => break,
+        }
+        if let What::Frame(bus, frame) = emission.what {
+            let interface = BUSES.get(usize::from(bus.0)).copied();
+            let line = Line { time: Some(wall.plus(emission.at.since(begin.mono))), interface, frame };
+            recording.can.extend_from_slice(line.to_string().as_bytes());
+            recording.can.push(b'\n');
+        }
+    }
+    replayed(&recording, "")
 }
 
 fn replayed(recording: &Recording, owner: &str) -> Vec<Message> {
