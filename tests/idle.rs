@@ -59,7 +59,7 @@ fn calls(surroundings: &Surroundings) -> u32 {
                     Some(StoreEvent::Opened(_)) => StoreEvent::Done(ticket),
                     _ => StoreEvent::Failed(ticket, "no store".to_owned()),
                 })),
-                Effect::Store(..) | Effect::Disconnect { .. } | Effect::Stopped => None,
+                Effect::BlackBox(_) | Effect::Store(..) | Effect::Disconnect { .. } | Effect::Stopped => None,
             });
         }
         if !inputs.is_empty() {

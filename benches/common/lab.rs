@@ -104,7 +104,7 @@ impl<S: FnMut(StoreTicket, StoreRequest) -> StoreEvent> Lab<S> {
                     self.publications += 1;
                     Input::Link(LinkEvent::Acked(publication.token))
                 }
-                Effect::Stopped => continue,
+                Effect::BlackBox(_) | Effect::Stopped => continue,
             };
             self.gateway.handle(self.now, answer);
         }

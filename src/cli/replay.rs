@@ -277,7 +277,8 @@ impl<W: Write> Lab<W> {
                 self.print(&publication);
                 Some(Input::Link(LinkEvent::Acked(token)))
             }
-            Effect::Stopped => None,
+            // Nobody answers for a black box, so there is none.
+            Effect::BlackBox(_) | Effect::Stopped => None,
         }
     }
 

@@ -100,7 +100,9 @@ impl Draft {
         Ok(())
     }
 
-    pub(super) fn into_record(self, id: RecordId) -> Record {
+    /// The record of that identity.
+    #[must_use]
+    pub fn into_record(self, id: RecordId) -> Record {
         Record {
             id,
             topic: self.topic,

@@ -95,6 +95,7 @@ use crate::gateway::{Effect, LinkEvent, PublishToken, StoreEvent, StoreRequest, 
 use crate::time::{MonoTime, Stamp};
 
 use super::cloudevent::Encoder;
+use super::codec;
 use super::draft::{Draft, PushError};
 use super::record::{BootId, Lane, RecordId};
 
@@ -296,6 +297,25 @@ impl Outbox {
         self.is_behind = true;
     }
 
+    /// The identity that the next record of a lane gets.
+    #[must_use]
+    pub const fn next_id(&self, lane: Lane) -> RecordId {
+        RecordId { boot: self.boot, lane, seq: self.last_seq[lane as usize].saturating_add(1) }
+    }
+
+    /// A record of this run as it goes into the store, while it is in RAM.
+    #[must_use]
+    pub fn encoded(&self, id: RecordId) -> Option<Vec<u8>> {
+        self.queue(id.lane)?.in_memory(id).map(|entry| codec::encode(&entry.record))
+    }
+
+    /// A record of this run would survive a power cut, or was delivered.
+    #[must_use]
+    pub fn is_kept(&self, id: RecordId) -> bool {
+        let waiting = self.queue(id.lane).and_then(|queue| queue.in_memory(id));
+        waiting.is_none_or(|entry| entry.durability == Durability::Committed)
+    }
+
     /// Publications without PUBACK, for the watchdog of the link.
     #[must_use]
     pub const fn in_flight(&self) -> usize {
@@ -427,7 +447,8 @@ impl Outbox {
         Some(self.flights.swap_remove(at))
     }
 
-    const fn next_ticket(&mut self) -> StoreTicket {
+    /// A ticket for a store request of somebody else, from the same series.
+    pub const fn next_ticket(&mut self) -> StoreTicket {
         self.next_ticket += 1;
         StoreTicket(self.next_ticket)
     }

@@ -3,16 +3,21 @@
 //! Everything that leaves the car passes [`Dispatch::next_effect`], and there the one [`Encoder`], which is where privacy
 //! mode is enforced.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::delivery::link::LinkStat;
-use crate::delivery::{BootId, Draft, Encoder, Limits, Link, Outbox, OutboxStat, Privacy, Topics, VehicleId, presence};
+use crate::delivery::{
+    BootId, Draft, Encoder, Lane, Limits, Link, Outbox, OutboxStat, Privacy, Record, RecordId, Topics, VehicleId,
+    presence,
+};
 use crate::rng::Rng;
 use crate::time::{Clock, KernelBoot, MonoTime, Stamp};
 
-use super::{Effect, LinkEvent, StoreEvent};
+use super::adoption::{Adoption, Outcome};
+use super::{Effect, LinkEvent, StoreEvent, StoreRequest, StoreTicket};
 
 /// What the encoder must know that is not the dispatch's own.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +39,14 @@ pub(super) struct Dispatch {
     /// Values that there was no store for.
     unsaved: u64,
     refused: u64,
+    /// Reports of earlier runs that wait for the store to open; the black box has a handful of records.
+    reports: VecDeque<Record>,
+    /// They are being stored; the outbox does not know yet that the store is open.
+    adoption: Option<Adoption>,
+    /// What the adoption asks of the store; one at a time.
+    requests: VecDeque<(StoreTicket, StoreRequest)>,
+    /// Those that are durable.
+    recovered: Vec<RecordId>,
 }
 
 impl Dispatch {
@@ -55,6 +68,10 @@ impl Dispatch {
             has_store: false,
             unsaved: 0,
             refused: 0,
+            reports: VecDeque::new(),
+            adoption: None,
+            requests: VecDeque::new(),
+            recovered: Vec::new(),
         }
     }
 
@@ -93,14 +110,67 @@ impl Dispatch {
                 self.has_store = true;
                 let records: u64 = inventory.lanes.iter().map(|lane| lane.count).sum();
                 info!(records, "the store is open");
+                if !self.reports.is_empty() {
+                    let reports = std::mem::take(&mut self.reports);
+                    self.adoption = Some(Adoption::new(inventory.clone(), reports));
+                    self.adopt(now);
+                    return;
+                }
             }
             StoreEvent::Unavailable(why) => {
                 self.has_store = false;
+                self.adoption = None;
                 error!(%why, "running without a store");
             }
             StoreEvent::Done(_) | StoreEvent::Failed(..) | StoreEvent::Loaded(..) => {}
         }
-        self.outbox.handle_store(now, event);
+        if self.adoption.is_some() {
+            self.adoption_answered(now, event);
+        } else {
+            self.outbox.handle_store(now, event);
+        }
+    }
+
+    /// Takes a report that an earlier run made, or would have made, under its own id. It is stored when the store opens;
+    /// one that comes after that is left to the next start.
+    pub(super) fn recover(&mut self, report: Record) {
+        if self.has_store {
+            warn!(id = %report.id, "the black box came after the store: its report is left to the next start");
+            return;
+        }
+        self.reports.push_back(report);
+    }
+
+    /// Reports of earlier runs that have become durable since the last time.
+    pub(super) fn take_recovered(&mut self) -> Vec<RecordId> {
+        std::mem::take(&mut self.recovered)
+    }
+
+    fn adoption_answered(&mut self, now: MonoTime, event: &StoreEvent) {
+        let Some(adoption) = &mut self.adoption else { return };
+        let (outcome, request) = adoption.answer(event, || self.outbox.next_ticket());
+        self.requests.extend(request);
+        match outcome {
+            Some(Outcome::Kept(id)) => self.recovered.push(id),
+            Some(Outcome::Displaced(record)) => {
+                let Record { id, topic, kind, subject, stamp, data, location, statutory } = *record;
+                let draft = Draft { lane: id.lane, topic, kind, subject, stamp, data, location, statutory };
+                self.push(now, draft);
+                self.recovered.push(id);
+            }
+            None => {}
+        }
+        self.adopt(now);
+    }
+
+    /// The next report, or the end of it: the outbox takes the store over.
+    fn adopt(&mut self, now: MonoTime) {
+        let Some(adoption) = &mut self.adoption else { return };
+        self.requests.extend(adoption.next(|| self.outbox.next_ticket()));
+        if let Some(inventory) = adoption.finish() {
+            self.adoption = None;
+            self.outbox.handle_store(now, &StoreEvent::Opened(inventory));
+        }
     }
 
     pub(super) fn handle_timeout(&mut self, now: MonoTime) {
@@ -135,7 +205,7 @@ impl Dispatch {
     /// Nothing is left to be committed, saved or acknowledged.
     pub(super) fn is_drained(&self, now: MonoTime) -> bool {
         let is_said = !self.link.is_online() || self.outbox.in_flight() == 0;
-        is_said && self.outbox.is_drained(now)
+        is_said && self.adoption.is_none() && self.outbox.is_drained(now)
     }
 
     pub(super) fn stop(&mut self) {
@@ -145,6 +215,9 @@ impl Dispatch {
     pub(super) fn next_effect(&mut self, now: MonoTime, context: Context<'_>) -> Option<Effect> {
         while let Some(report) = self.outbox.poll_report(now, self.stamp(context.clock, now)) {
             self.push(now, report);
+        }
+        if let Some((ticket, request)) = self.requests.pop_front() {
+            return Some(Effect::Store(ticket, request));
         }
         let encoder =
             Encoder { topics: &self.topics, clock: context.clock, kernel: self.kernel, privacy: context.privacy };
@@ -157,6 +230,21 @@ impl Dispatch {
 
     pub(super) fn poll_timeout(&self) -> Option<MonoTime> {
         [self.outbox.poll_timeout(), self.link.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// The identity that the next record of a lane gets.
+    pub(super) const fn next_id(&self, lane: Lane) -> RecordId {
+        self.outbox.next_id(lane)
+    }
+
+    /// A record of this run as it goes into the store, while it is in RAM.
+    pub(super) fn encoded(&self, id: RecordId) -> Option<Vec<u8>> {
+        self.outbox.encoded(id)
+    }
+
+    /// A record of this run would survive a power cut, or was delivered.
+    pub(super) fn is_kept(&self, id: RecordId) -> bool {
+        self.outbox.is_kept(id)
     }
 
     pub(super) const fn boot(&self) -> BootId {

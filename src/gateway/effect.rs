@@ -1,10 +1,14 @@
 //! Everything that the core can ask of the outside world.
 
+use crate::crash::black_box::BlackBoxRequest;
 use crate::delivery::StoreKey;
 
 /// One thing to do outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
+    /// Write to the black box: all parts, then durable, then answered by [`crate::crash::black_box::BlackBoxEvent`].
+    /// Comes before every other effect of the same input.
+    BlackBox(BlackBoxRequest),
     /// Do something with the store; the answer carries the ticket. Requests are carried out in order.
     Store(StoreTicket, StoreRequest),
     /// Open the MQTT session (the client never connects by itself).

@@ -1,6 +1,7 @@
 //! Everything that the outside world can tell the core.
 
 use crate::can::{BusId, Frame};
+use crate::crash::black_box::BlackBoxEvent;
 use crate::delivery::{Lane, StoreKey};
 use crate::services::OwnerInput;
 use crate::time::WallReading;
@@ -24,6 +25,9 @@ pub enum Input<'a> {
     Link(LinkEvent),
     /// The store answered.
     Store(StoreEvent),
+    /// The file of the black box answered. Its first answer comes before that of the store, so that what an earlier run
+    /// has not told is known when the outbox takes the store over.
+    BlackBox(BlackBoxEvent),
     /// The owner, or another who was asked, says something.
     Owner(OwnerInput),
     /// A route or an address of the machine changed: coverage may be back, so a waiting link tries at once.

@@ -38,6 +38,7 @@ impl Gateway {
         self.expose_signals(page);
         self.expose_gnss(page);
         self.expose_crash(page);
+        self.expose_black_box(page);
         self.expose_link(page);
         self.expose_lanes(page);
         self.expose_store(page);
@@ -153,6 +154,36 @@ impl Gateway {
             let help = "Words of the crash classifier by stage.";
             page.counter("telltale_crash_verdicts_total", help, &[("stage", stage)], count);
         }
+    }
+
+    fn expose_black_box(&self, page: &mut Exposition) {
+        let stat = self.black_box_stat();
+        let ready = f64::from(u8::from(stat.is_ready));
+        page.gauge("telltale_blackbox_ready", "1 while the black box can be written.", &[], ready);
+        page.level("telltale_blackbox_recording", "Records that are being written.", &[], stat.recording);
+        page.level("telltale_blackbox_locked", "Records that are locked.", &[], stat.locked);
+        let counters = [
+            ("telltale_blackbox_records_total", "Records begun.", stat.records),
+            ("telltale_blackbox_dismissed_total", "Records of suspicions that were taken back.", stat.dismissed),
+            ("telltale_blackbox_blocks_total", "Blocks handed to the disk.", stat.blocks),
+            ("telltale_blackbox_writes_total", "Writes that became durable.", stat.writes),
+            ("telltale_blackbox_failures_total", "Writes that failed, each attempt counted.", stat.failures),
+            ("telltale_blackbox_given_up_total", "Writes that were given up.", stat.given_up),
+            ("telltale_blackbox_truncated_total", "Blocks for which a record had no room.", stat.truncated),
+            ("telltale_blackbox_not_recorded_total", "Events that found no room, or no black box.", stat.not_recorded),
+            ("telltale_blackbox_not_locked_total", "Confirmed crashes that found no lock.", stat.not_locked),
+        ];
+        for (name, help, value) in counters {
+            page.counter(name, help, &[], value);
+        }
+        let longest = stat.write_time_max.as_secs_f64();
+        page.gauge("telltale_blackbox_write_seconds_max", "The longest write of this run.", &[], longest);
+        let mean = if stat.writes == 0 {
+            0.0
+        } else {
+            (stat.write_time / u32::try_from(stat.writes).unwrap_or(u32::MAX)).as_secs_f64()
+        };
+        page.gauge("telltale_blackbox_write_seconds_mean", "The mean write of this run.", &[], mean);
     }
 
     fn expose_link(&self, page: &mut Exposition) {

@@ -13,6 +13,7 @@
 //! delivery. Time never goes back: an input that is stamped earlier than the
 //! last one (frames of two buses, drained in batches) is handled as if it came now.
 
+mod adoption;
 mod buses;
 mod crash;
 mod crew;
@@ -145,7 +146,7 @@ impl Gateway {
         });
         let signals = profile.table()?;
         let crew = Crew::new(&signals, services::all(&signals, &profile.vehicle, &emergency));
-        let crash = Crash::new(now, boot, &profile, &signals);
+        let crash = Crash::new(now, (boot, kernel), &profile, &signals);
         let groups = all_groups(profile.groups.clone(), &crew.groups(), crash.is_equipped());
         Ok(Self {
             now,
@@ -186,6 +187,7 @@ impl Gateway {
             Input::Clock(reading) => self.wall_clock(self.now, reading),
             Input::Link(event) => self.link(&event),
             Input::Store(event) => self.store(&event),
+            Input::BlackBox(event) => self.black_box(&event),
             Input::Owner(input) => self.owner.say(input),
             Input::NetworkChanged => self.dispatch.network_changed(self.now),
             Input::Timeout => {}
@@ -200,11 +202,12 @@ impl Gateway {
             return None;
         }
         let context = Context { clock: &self.clock, privacy: self.owner.settings().privacy };
-        if let Some(effect) = self.dispatch.next_effect(self.now, context) {
+        let recorded = self.crash.poll_effect(self.now);
+        if let Some(effect) = recorded.or_else(|| self.dispatch.next_effect(self.now, context)) {
             return Some(effect);
         }
         match self.stage {
-            Stage::Stopping(deadline) if self.dispatch.is_drained(self.now) || deadline <= self.now => {
+            Stage::Stopping(deadline) if self.is_drained() || deadline <= self.now => {
                 self.stage = Stage::Leaving;
                 self.dispatch.stop();
                 self.poll_effect()
@@ -357,6 +360,7 @@ impl Gateway {
             self.publish_batch(batch);
         }
         self.save(true);
+        self.stop_black_box();
         let deadline = self.now + SHUTDOWN_LIMIT;
         self.dispatch.begin_shutdown(self.now, &self.clock, deadline);
         self.stage = Stage::Stopping(deadline);
@@ -398,6 +402,7 @@ impl Gateway {
             self.save(true);
         }
         self.dispatch.handle_timeout(self.now);
+        self.settle_black_box();
     }
 
     /// Acts on what the owner said.

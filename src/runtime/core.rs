@@ -9,7 +9,9 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::crash::black_box::BlackBoxEvent;
 use crate::gateway::{Effect, Gateway, Input, LinkDown, LinkEvent, StoreEvent};
+use crate::io::black_box::BlackBox;
 use crate::io::clock::MonoClock;
 use crate::io::mqtt::{Command, Counters};
 use crate::io::store::Store;
@@ -24,6 +26,8 @@ pub(super) struct Core {
     clock: MonoClock,
     /// Empty until it was started, and in a run without one; the gateway asks nothing of a store that has not opened.
     store: OnceCell<Store>,
+    /// The same of the black box.
+    black_box: OnceCell<BlackBox>,
     uplink: Sender<Command>,
     client: Arc<Counters>,
     progress: Progress,
@@ -39,6 +43,7 @@ impl Core {
             gateway: RefCell::new(gateway),
             clock,
             store: OnceCell::new(),
+            black_box: OnceCell::new(),
             uplink,
             client,
             progress: Progress::default(),
@@ -51,6 +56,11 @@ impl Core {
     /// Gives it the store, once.
     pub(super) fn set_store(&self, store: Store) {
         drop(self.store.set(store));
+    }
+
+    /// Gives it the black box, once.
+    pub(super) fn set_black_box(&self, black_box: BlackBox) {
+        drop(self.black_box.set(black_box));
     }
 
     /// Hands in what happened now.
@@ -92,6 +102,13 @@ impl Core {
                     self.progress.store_answered(&refusal);
                     Input::Store(refusal)
                 })
+            }
+            Effect::BlackBox(request) => {
+                let Some(black_box) = self.black_box.get() else {
+                    let why = "there is no black box in this run".to_owned();
+                    return Some(Input::BlackBox(BlackBoxEvent::Unavailable(why)));
+                };
+                black_box.submit(request).err().map(Input::BlackBox)
             }
             Effect::Connect => self.command(Command::Connect),
             Effect::Disconnect { goodbye } => self.command(Command::Disconnect { goodbye }),
@@ -184,8 +201,8 @@ impl Core {
         &self.progress
     }
 
-    /// Gives up the core: the store is to be closed, the uplink ends with its sender.
-    pub(super) fn into_store(self) -> Option<Store> {
-        self.store.into_inner()
+    /// Gives up the core: store and black box are to be closed, the uplink ends with its sender.
+    pub(super) fn into_disks(self) -> (Option<Store>, Option<BlackBox>) {
+        (self.store.into_inner(), self.black_box.into_inner())
     }
 }

@@ -1,6 +1,7 @@
 //! The only place that knows all parts: it wires them, watches them, and takes them down in order.
 //!
-//! Three threads, named in `ps -L`: `bus` (CAN, GNSS, the core), `uplink` (MQTT, the metrics page), `store` (sled). The
+//! Four threads, named in `ps -L`: `bus` (CAN, GNSS, the core), `uplink` (MQTT, the metrics page), `store` (sled),
+//! `blackbox` (its file, where the car has something to record). The
 //! channels between them are bounded; both ends are built so that neither waits for the other (`io/mqtt.rs` says how).
 //!
 //! Every source of input is a task on the bus thread. A task that ends unasked ends the daemon with its name: systemd
@@ -23,8 +24,10 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 use tracing::{info, warn};
 
+use crate::crash::black_box::BlackBoxEvent;
 use crate::delivery::{BootId, Limits, Topics, VehicleId, presence};
 use crate::gateway::{Gateway, Input, LinkEvent, Setup, StoreEvent};
+use crate::io::black_box::BlackBox;
 use crate::io::clock::MonoClock;
 use crate::io::metrics_http::{self, Ask, Listener};
 use crate::io::mqtt;
@@ -38,6 +41,16 @@ pub use plan::{Failure, FrameWatch, Observer, Plan, Stimulus};
 
 /// Answers of the store that wait for the bus thread; it has few requests under way, so this is never full.
 const STORE_ANSWERS: usize = 64;
+
+/// Answers of the black box that wait for the bus thread; it has one request under way.
+const BLACK_BOX_ANSWERS: usize = 8;
+
+/// How long the store's first answer waits for the black box's: it makes or reads 8 MB first, on a flash that the whole
+/// boot of the car is reading. After that, what an earlier run has not told is left to the next start.
+const BLACK_BOX_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the black box may take to write what is queued when the daemon ends.
+const BLACK_BOX_CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long the store may take to commit what is queued when the daemon ends.
 const STORE_CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -95,7 +108,11 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
     sources::gnss(&mut tasks, &core, &plan);
     tokio::task::yield_now().await;
 
-    // The store, on a thread of its own.
+    // Black box and store, each on a thread of its own.
+    let (black_box_answers, black_box_events) = mpsc::channel::<BlackBoxEvent>(BLACK_BOX_ANSWERS);
+    if core.look(Gateway::wants_black_box) {
+        core.set_black_box(open_black_box(&plan.config.deployment.store.path, black_box_answers.clone())?);
+    }
     let (store_answers, store_events) = mpsc::channel::<StoreEvent>(STORE_ANSWERS);
     start_store(&core, claim, store_answers)?;
 
@@ -125,7 +142,8 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
     if let Some(stimuli) = plan.stimuli.take() {
         sources::stimuli(&mut tasks, &core, &plan.is_fed, stimuli);
     }
-    sources::answers(&mut tasks, &core, "store answers", store_events, Input::Store);
+    let opened = sources::black_box(&mut tasks, &core, (black_box_answers, black_box_events));
+    sources::store(&mut tasks, &core, (store_events, opened), BLACK_BOX_PATIENCE);
     sources::answers(&mut tasks, &core, "link events", link_events, Input::Link);
     sources::metrics(&mut tasks, &core, ask_queue);
     sources::observer(&mut tasks, &core, plan.observer.take());
@@ -147,9 +165,11 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
 
     // Down in order: sources, then what the store and the uplink still have in hand.
     tasks.shutdown().await;
-    if let Some(store) = Rc::into_inner(core).and_then(Core::into_store)
-        && !store.close(STORE_CLOSE_LIMIT)
-    {
+    let (store, black_box) = Rc::into_inner(core).map(Core::into_disks).unwrap_or_default();
+    if black_box.is_some_and(|black_box| !black_box.close(BLACK_BOX_CLOSE_LIMIT)) {
+        warn!("the black box did not end in time; what it had not written is lost");
+    }
+    if store.is_some_and(|store| !store.close(STORE_CLOSE_LIMIT)) {
         warn!("the store did not end in time; what it had not committed is lost");
     }
     if uplink.join().is_err() {
@@ -192,6 +212,15 @@ fn start_store(
         }
     }
     Ok(())
+}
+
+/// The black box lies beside the store.
+fn open_black_box(directory: &Path, answers: mpsc::Sender<BlackBoxEvent>) -> Result<BlackBox, Failure> {
+    let black_box = BlackBox::start(directory, move |event| {
+        // When the bus thread is gone nobody wants the answer any more.
+        let _ = answers.blocking_send(event);
+    });
+    black_box.map_err(|source| Failure::system("start the thread `blackbox`", source))
 }
 
 /// What runs on the thread `uplink`.

@@ -227,6 +227,7 @@ impl Car {
                 Effect::Connect => self.client.command(Command::Connect),
                 Effect::Disconnect { goodbye } => self.client.command(Command::Disconnect { goodbye }),
                 Effect::Publish(publication) => self.publish(publication),
+                Effect::BlackBox(_) => panic!("there is no black box"),
                 Effect::Stopped => panic!("nobody asked to stop"),
             }
         }

@@ -443,7 +443,7 @@ impl<'a> Play<'a> {
                 assert!(event.is_ok_and(|event| event.is_object()), "{:?}", publication.payload);
                 self.in_flight.push(publication.token);
             }
-            Effect::Disconnect { .. } | Effect::Connect => {}
+            Effect::BlackBox(_) | Effect::Disconnect { .. } | Effect::Connect => {}
             Effect::Stopped => self.is_stopped = true,
         }
     }

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use telltale::can::{BusId, CanId, Frame, FrameKind};
 use telltale::config::{Emergency, Profile};
+use telltale::crash::black_box::{
+    BlackBoxEvent, Channel, Contents, FILE_BYTES, Identity, Recorder, SLOT_BYTES, SLOTS, Survey,
+};
+use telltale::crash::{Evidence, Side, Stage, Verdict};
 use telltale::delivery::{BootId, Limits, Privacy, StoreKey, VehicleId};
 use telltale::gateway::{
     BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, Setup, StoreEvent, StoreIncident, StoreInventory,
@@ -15,7 +19,7 @@ use telltale::gateway::{
 };
 use telltale::services::OwnerInput;
 use telltale::services::owner::Purpose;
-use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
+use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallStamp, WallTime};
 
 use super::{Message, VEHICLE};
 
@@ -95,13 +99,18 @@ struct World {
 /// Its whole life.
 pub(crate) fn live() -> Vec<Message> {
     let mut world = World::new();
+    // What an earlier run left is told once the owner has allowed its place.
+    world.is_cut = true;
+    world.input(Input::BlackBox(BlackBoxEvent::Opened(Box::new(suspicion()))));
     let damage = StoreIncident::Quarantined("a page with a wrong checksum".to_owned());
     world.input(Input::Store(StoreEvent::Opened(StoreInventory { incident: Some(damage), ..Default::default() })));
     world.input(Input::Bus(BusId(0), BusEvent::Up));
     world.pass(1);
     world.input(Input::Owner(OwnerInput::Privacy { privacy: Privacy::Off }));
     world.input(Input::Owner(OwnerInput::Consent { consent: Purpose::Assistance, given: true }));
+    world.is_cut = false;
     world.pass(29);
+    world.input(Input::BlackBox(BlackBoxEvent::Unavailable("the disk is gone".to_owned())));
     for lamp in [1, 2, 0] {
         world.car.lamp = lamp;
         world.pass(15);
@@ -134,6 +143,53 @@ pub(crate) fn live() -> Vec<Message> {
     world.pass(120);
     world.input(Input::Shutdown);
     world.heard
+}
+
+/// A black box whose power went within a suspicion.
+fn suspicion() -> Contents {
+    let identity = Identity { boot: BootId { counter: 0, random: 0 }, kernel: KernelBoot(0), profile_hash: 0 };
+    let mut recorder = Recorder::new(identity, &[]);
+    let mut file = vec![0; usize::try_from(FILE_BYTES).expect("some million")];
+    let at = MonoTime::from_millis(12_020);
+    recorder.handle(at, &BlackBoxEvent::Opened(Box::new(read(&file))));
+    recorder.value(MonoTime::from_millis(11_900), Channel::Latitude, 44.000_364_1);
+    recorder.value(MonoTime::from_millis(11_900), Channel::Longitude, -24.998_334_5);
+    let contact = MonoTime::from_millis(12_000);
+    let verdict = Verdict {
+        event: 1,
+        stage: Stage::Suspected,
+        at,
+        contact,
+        evidence: Evidence::default(),
+        delta_v: None,
+        direction: None,
+        side: Side::Unknown,
+        rollover: None,
+        impacts: 1,
+        occupants: None,
+        mais3: None,
+        severity: None,
+    };
+    let wall = WallTime::from_unix_micros(MORNING_US).minus(Duration::from_secs(1_200));
+    let wall = WallStamp { wall, source: TimeSource::Gnss, uncertainty_us: 250_000 };
+    recorder.verdict(at, &verdict, Some(wall), 1);
+    while let Some(request) = recorder.poll(at) {
+        for write in &request.writes {
+            let offset = usize::try_from(write.offset).expect("within the file");
+            file[offset..offset + write.bytes.len()].copy_from_slice(&write.bytes);
+        }
+        recorder.handle(at, &BlackBoxEvent::Written(request.ticket));
+    }
+    read(&file)
+}
+
+fn read(file: &[u8]) -> Contents {
+    let (table, slots) = file.split_at(file.len() - SLOTS * SLOT_BYTES);
+    let mut survey = Survey::new(table);
+    for (index, slot) in slots.chunks(SLOT_BYTES).enumerate() {
+        survey.slot(index, slot, |_| true);
+    }
+    survey.finish()
 }
 
 impl World {
@@ -217,6 +273,7 @@ impl World {
                 self.heard.push(message);
                 Some(Input::Link(LinkEvent::Acked(publication.token)))
             }
+            Effect::BlackBox(request) => Some(Input::BlackBox(BlackBoxEvent::Written(request.ticket))),
             Effect::Stopped => None,
         }
     }

@@ -345,6 +345,7 @@ impl World {
                 self.check_committed(&publication.payload);
                 self.broker.publish(self.now, &mut self.rng, publication)
             }
+            Effect::BlackBox(_) => panic!("there is no black box"),
             Effect::Stopped => panic!("stopped, though nobody asked"),
         }
     }

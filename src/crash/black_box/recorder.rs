@@ -154,10 +154,12 @@ impl Recorder {
         }
     }
 
-    /// Takes a slow value; what is as it was is not recorded again. NaN says that it is not known.
+    /// Takes a slow value; but for speeds, whose age matters, what is as it was is not recorded again. NaN says that it
+    /// is not known.
     pub fn value(&mut self, at: MonoTime, channel: Channel, value: f64) {
         let last = &mut self.last[channel.index()];
-        if last.to_bits() == value.to_bits() {
+        let is_speed = matches!(channel, Channel::WheelSpeed | Channel::GnssSpeed);
+        if last.to_bits() == value.to_bits() && !is_speed {
             return;
         }
         *last = value;

@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 
 use crate::delivery::codec;
-use crate::delivery::record::{Lane, Record, StoreKey};
+use crate::delivery::record::{Lane, Record, RecordId, StoreKey};
 use crate::gateway::{PublishToken, StoreTicket};
 use crate::time::MonoTime;
 
@@ -192,7 +192,7 @@ impl Queue {
         if self.uncommitted_records == 0 {
             return None;
         }
-        self.in_memory()
+        self.all_in_memory()
             .find(|entry| entry.durability == Durability::Volatile)
             .map(|entry| (entry.pushed.unwrap_or(MonoTime::ZERO), entry.bytes))
     }
@@ -416,8 +416,13 @@ impl Queue {
 
     // --- small change -----------------------------------------------------------------------------------------------
 
-    fn in_memory(&self) -> impl Iterator<Item = &Entry> {
+    fn all_in_memory(&self) -> impl Iterator<Item = &Entry> {
         self.head.iter().chain(&self.tail)
+    }
+
+    /// That record, wherever in RAM it is.
+    pub(super) fn in_memory(&self, id: RecordId) -> Option<&Entry> {
+        self.all_in_memory().find(|entry| entry.record.id == id)
     }
 
     fn find(&mut self, position: u64) -> Option<&mut Entry> {

@@ -1,6 +1,7 @@
 //! What the gateway does with what the classifier says.
 
 use crate::crash::Stage;
+use crate::delivery::Lane;
 use crate::gateway::{Gateway, view};
 
 use super::GROUP;
@@ -10,9 +11,14 @@ impl Gateway {
     /// end neither the services nor anybody outside hear.
     pub(in crate::gateway) fn follow_crash(&mut self) {
         while let Some(verdict) = self.crash.poll_verdict() {
+            self.record_verdict(&verdict);
+            let id = self.dispatch.next_id(Lane::Critical);
             let view = view(self.now, self.kernel, &self.signals, &self.clock);
             let Some(event) = self.crash.report(&verdict, &view) else { continue };
             self.report(event);
+            if verdict.stage == Stage::Confirmed {
+                self.record_report(verdict.event, id);
+            }
             self.verdict = Some(verdict);
             self.crew.call_all();
             self.round(None);

@@ -5,6 +5,9 @@
 //! [`Crash::poll_verdict`]; suspicions and dismissed ones are counted and told to nobody outside.
 
 mod aftermath;
+mod black_box;
+mod gauges;
+mod recovery;
 mod report;
 mod senses;
 
@@ -14,12 +17,15 @@ use tracing::{info, warn};
 use crate::can::BusId;
 use crate::can::silence::Silence;
 use crate::config::Profile;
-use crate::crash::{Calibration, Classifier, FaultKind, Observation, SensorFault, Stage, Verdict};
-use crate::delivery::{BootId, Lane};
-use crate::services::{Event, Phase, View, crash_id};
+use crate::crash::black_box::{Channel, Identity, Recorder};
+use crate::crash::{Calibration, Classifier, FaultKind, Observation, SensorFault, SensorSpec, Stage, Verdict};
+use crate::delivery::{BootId, Lane, RecordId};
+use crate::gateway::Effect;
+use crate::services::{Event, Phase, Place, View, crash_id};
 use crate::signals::{At, SignalId, Signals};
-use crate::time::MonoTime;
+use crate::time::{KernelBoot, MonoTime};
 
+use gauges::Gauges;
 use senses::Senses;
 
 /// The state group of what watches over the occupants.
@@ -37,6 +43,12 @@ const STAGES: [Stage; 6] =
 /// The classifier with its senses.
 pub(super) struct Crash {
     classifier: Classifier,
+    recorder: Recorder,
+    /// Crash reports of this run that are not yet durable.
+    unkept: Vec<RecordId>,
+    gauges: Gauges,
+    /// The sensors of the profile.
+    specs: Vec<SensorSpec>,
     senses: Senses,
     silence: Silence,
     sensors: Vec<Sensor>,
@@ -78,9 +90,14 @@ pub(super) struct SensorFigures<'a> {
 }
 
 impl Crash {
-    pub(super) fn new(now: MonoTime, boot: BootId, profile: &Profile, signals: &Signals) -> Self {
+    pub(super) fn new(
+        now: MonoTime,
+        (boot, kernel): (BootId, KernelBoot),
+        profile: &Profile,
+        signals: &Signals,
+    ) -> Self {
         let specs = profile.sensors();
-        let sensor = |spec: &crate::crash::SensorSpec| Sensor {
+        let sensor = |spec: &SensorSpec| Sensor {
             name: spec.name.clone(),
             axes: spec.axes.map(|has| has.then_some(Axis { fault: None, since: now })),
             samples: 0,
@@ -90,6 +107,10 @@ impl Crash {
         Self {
             sensors: specs.iter().map(sensor).collect(),
             classifier: Classifier::new(&specs),
+            recorder: Recorder::new(Identity { boot, kernel, profile_hash: profile.hash }, &specs),
+            unkept: Vec::with_capacity(black_box::UNKEPT_MAX),
+            gauges: Gauges::new(signals),
+            specs,
             senses: Senses::new(signals),
             silence: Silence::new((0..).map(BusId).zip(&profile.buses).map(|(bus, _)| profile.silence(bus))),
             is_on: None,
@@ -127,6 +148,15 @@ impl Crash {
         if let Some(observation) = self.senses.changed(id, signals) {
             self.observe(now, &observation);
         }
+        if let Some((channel, value)) = self.gauges.changed(id, signals) {
+            self.recorder.value(now, channel, value);
+        }
+    }
+
+    /// Where the car is, as far as it is known.
+    pub(super) fn place(&mut self, now: MonoTime, place: Place) {
+        self.recorder.value(now, Channel::Latitude, place.latitude_deg);
+        self.recorder.value(now, Channel::Longitude, place.longitude_deg);
     }
 
     /// A fix that was believed says how fast the car is over ground.
@@ -155,7 +185,14 @@ impl Crash {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<MonoTime> {
-        [self.silence.poll_timeout(), self.classifier.poll_timeout()].into_iter().flatten().min()
+        let due = [self.silence.poll_timeout(), self.classifier.poll_timeout(), self.recorder.poll_timeout()];
+        due.into_iter().flatten().min()
+    }
+
+    /// What is to be written to the black box now. It comes before anything goes to the store or the network: power may be
+    /// gone by then.
+    pub(super) fn poll_effect(&mut self, now: MonoTime) -> Option<Effect> {
+        self.recorder.poll(now).map(Effect::BlackBox)
     }
 
     /// The next word of the classifier.
@@ -271,9 +308,10 @@ impl Crash {
         })
     }
 
-    /// The one door to the classifier.
+    /// The one door to the classifier, and to the black box.
     #[inline]
     fn observe(&mut self, at: MonoTime, observation: &Observation) {
+        self.recorder.observe(at, observation);
         self.classifier.observe(at, observation);
     }
 

@@ -1,0 +1,224 @@
+//! What an earlier run left in the black box without having told it: what is to be told of it now.
+//!
+//! | what the record holds | what is told | under which id |
+//! |---|---|---|
+//! | the report as it was made | that report | its own |
+//! | a confirmation | `crash.detected` from it | the one that the report had, or would have had |
+//! | a suspicion | the classifier hears the recorded samples again: `crash.recovered` when it confirms, or when the record ends within the suspicion; nothing when it takes it back | the one that the report would have had |
+//!
+//! The id is what makes a report one: whether the earlier run had stored or sent it already does not matter.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::can::BusId;
+use crate::crash::black_box::{Channel, Recording, Start, TimedSample, TimedValue};
+use crate::crash::{Belts, Classifier, Evidence, Observation, Restraint, Sample, SensorIx, Side, Stage, Verdict};
+use crate::delivery::{Draft, Lane, Record, codec};
+use crate::time::{KernelBoot, MonoTime, Stamp, WallStamp};
+
+use super::report;
+
+const RESTRAINTS: [Restraint; 6] =
+    [Restraint::Front, Restraint::Left, Restraint::Right, Restraint::Rear, Restraint::Rollover, Restraint::Unspecified];
+
+/// What is to be told of a record; none when there is nothing.
+pub(super) fn report_of(recording: &Recording, classifier: impl FnOnce(&Start) -> Classifier) -> Option<Record> {
+    let id = recording.slot.report();
+    let kept = recording.report.as_deref().and_then(|bytes| codec::decode(bytes).ok());
+    if let Some(record) = kept.filter(|record| record.id == id) {
+        return Some(record);
+    }
+    if recording.slot.stage.is_some_and(|stage| stage >= Stage::Confirmed) {
+        let verdict = recording.verdict().copied().unwrap_or_else(|| bare(recording));
+        return Some(draft(recording, "crash.detected", &verdict, None).into_record(id));
+    }
+    if recording.is_ended {
+        // The classifier had all the time that it needs, and did not confirm.
+        return None;
+    }
+    let verdict = recording.start.as_ref().and_then(|start| hear_again(recording, start, classifier(start)));
+    let verdict = verdict.or(recording.verdict().copied()).unwrap_or_else(|| bare(recording));
+    if verdict.stage == Stage::Dismissed {
+        return None;
+    }
+    let is_confirmed = verdict.stage >= Stage::Confirmed;
+    Some(draft(recording, "crash.recovered", &verdict, Some(is_confirmed)).into_record(id))
+}
+
+/// All that is known where no word of the classifier can be read.
+fn bare(recording: &Recording) -> Verdict {
+    let at = recording.start.as_ref().map_or(MonoTime::ZERO, |start| start.suspected);
+    Verdict {
+        event: recording.slot.crash.event,
+        stage: recording.slot.stage.unwrap_or(Stage::Suspected),
+        at,
+        contact: at,
+        evidence: Evidence::default(),
+        delta_v: None,
+        direction: None,
+        side: Side::Unknown,
+        rollover: None,
+        impacts: 1,
+        occupants: None,
+        mais3: None,
+        severity: None,
+    }
+}
+
+fn draft(recording: &Recording, kind: &str, verdict: &Verdict, is_confirmed: Option<bool>) -> Draft {
+    let start = recording.start.as_ref();
+    let wall = |at| start.and_then(|start| wall_at(start, at));
+    let contact = wall(verdict.contact).map_or(Json::Null, |stamp| Json::from(stamp.wall.to_string()));
+    let crash = recording.slot.crash.to_string();
+    let mut data = report::data(&crash, verdict, &contact);
+    if let Some(is_confirmed) = is_confirmed {
+        data["confirmed"] = is_confirmed.into();
+    }
+    let kernel = start.map_or(KernelBoot(0), |start| start.kernel);
+    let stamp = Stamp { boot: kernel, mono: verdict.at, wall: wall(verdict.at) };
+    Draft {
+        lane: Lane::Critical,
+        subject: Some(crash),
+        location: location(recording).map(|location| location.to_string()),
+        ..Draft::event(kind, stamp, data.to_string())
+    }
+}
+
+/// The wall time of a moment of that run.
+fn wall_at(start: &Start, at: MonoTime) -> Option<WallStamp> {
+    let stamp = start.wall?;
+    let wall = stamp.wall.plus(at.since(start.suspected)).minus(start.suspected.since(at));
+    Some(WallStamp { wall, ..stamp })
+}
+
+/// The last place in the record, in the form of every event's.
+fn location(recording: &Recording) -> Option<Json> {
+    let start = recording.start.as_ref()?;
+    let last = |channel: Channel| {
+        let set = recording.values.iter().rev().find(|value| value.channel == channel);
+        let value = set.map_or(start.base[channel.index()], |set| set.value);
+        (!value.is_nan()).then_some((value, set.map(|set| set.at)))
+    };
+    let ((latitude, at), (longitude, _)) = (last(Channel::Latitude)?, last(Channel::Longitude)?);
+    let time = at.and_then(|at| wall_at(start, at)).map(|stamp| stamp.wall.to_string());
+    Some(json!({ "fix": {
+        "latitude": latitude,
+        "longitude": longitude,
+        "accuracy_m": null,
+        "altitude_m": null,
+        "heading_deg": null,
+        "speed_kmh": null,
+        "quality": "stale",
+        "time": time,
+    }}))
+}
+
+/// Lets a classifier hear what was recorded; its last word on the first event.
+fn hear_again(recording: &Recording, start: &Start, mut classifier: Classifier) -> Option<Verdict> {
+    let mut values = Replayed::default();
+    let begin = recording.samples.first().map_or(start.suspected, |sample| sample.at);
+    let mut last = None;
+    let mut hear = |at: MonoTime, observations: &mut dyn Iterator<Item = Observation>| {
+        while let Some(due) = classifier.poll_timeout().filter(|due| *due < at) {
+            classifier.handle_timeout(due);
+            if classifier.poll_timeout() == Some(due) {
+                break;
+            }
+        }
+        for observation in observations {
+            classifier.observe(at, &observation);
+        }
+        while let Some(verdict) = classifier.poll_verdict() {
+            // Of a second event there is a record of its own.
+            if last.as_ref().is_none_or(|last: &Verdict| last.event == verdict.event) {
+                last = Some(verdict);
+            }
+        }
+    };
+    for (channel, value) in Channel::ALL.into_iter().zip(start.base) {
+        hear(begin, &mut values.take(channel, value).into_iter());
+    }
+    let mut changes = recording.values.iter().peekable();
+    for sample in &recording.samples {
+        while let Some(TimedValue { at, channel, value }) = changes.next_if(|change| change.at <= sample.at) {
+            hear(*at, &mut values.take(*channel, *value).into_iter());
+        }
+        hear(sample.at, &mut std::iter::once(observation(sample)));
+    }
+    for TimedValue { at, channel, value } in changes {
+        hear(*at, &mut values.take(*channel, *value).into_iter());
+    }
+    // As much time as the record knows of, and no more: what came after the power went nobody saw.
+    let end = recording.samples.last().map_or(begin, |sample| sample.at);
+    hear(end + Duration::from_nanos(1), &mut std::iter::empty());
+    last
+}
+
+fn observation(sample: &TimedSample) -> Observation {
+    let sensor = SensorIx(sample.sensor);
+    if sample.axes.iter().all(|axis| axis.is_nan()) {
+        return Observation::SampleLost(sensor);
+    }
+    Observation::Sample(Sample { sensor, axes: sample.axes.map(|axis| (!axis.is_nan()).then_some(axis)) })
+}
+
+/// What several values together tell.
+#[derive(Default)]
+struct Replayed {
+    belts: Belts,
+    restraints: Option<u32>,
+    silent: u32,
+}
+
+impl Replayed {
+    /// What a change of a value told the classifier then.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "masks of at most 32 bits, and speeds with few digits"
+    )]
+    fn take(&mut self, channel: Channel, value: f64) -> Vec<Observation> {
+        if value.is_nan() {
+            return Vec::new();
+        }
+        let mask = value as u32;
+        match channel {
+            Channel::WheelSpeed => vec![Observation::WheelSpeed(value as f32)],
+            Channel::GnssSpeed => vec![Observation::GnssSpeed(value as f32)],
+            Channel::Brake => vec![Observation::Braking(mask != 0)],
+            Channel::Ignition => vec![Observation::Ignition(mask != 0)],
+            Channel::SeatsSensed => self.belts(|belts| belts.sensed = mask as u16),
+            Channel::SeatsOccupied => self.belts(|belts| belts.occupied = mask as u16),
+            Channel::SeatsBelted => self.belts(|belts| belts.belted = mask as u16),
+            Channel::Restraints => {
+                // The first time all are told, so that what was off counts as seen off.
+                let changed = self.restraints.replace(mask).map_or(u32::MAX, |before| before ^ mask);
+                let news = RESTRAINTS.into_iter().filter(|restraint| bit(changed, *restraint as u8));
+                news.map(|restraint| Observation::Restraint(restraint, bit(mask, restraint as u8))).collect()
+            }
+            Channel::SilentBuses => {
+                let changed = std::mem::replace(&mut self.silent, mask) ^ mask;
+                let news = (0..32).filter(|bus| bit(changed, *bus)).map(BusId);
+                news.map(|bus| if bit(mask, bus.0) { Observation::BusSilent(bus) } else { Observation::BusBack(bus) })
+                    .collect()
+            }
+            Channel::Pedal
+            | Channel::Gear
+            | Channel::EngineSpeed
+            | Channel::AirbagLamp
+            | Channel::Latitude
+            | Channel::Longitude => Vec::new(),
+        }
+    }
+
+    fn belts(&mut self, change: impl FnOnce(&mut Belts)) -> Vec<Observation> {
+        change(&mut self.belts);
+        vec![Observation::Belts(self.belts)]
+    }
+}
+
+const fn bit(mask: u32, bit: u8) -> bool {
+    mask >> bit & 1 == 1
+}

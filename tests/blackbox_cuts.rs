@@ -1,0 +1,332 @@
+//! The power goes at any moment of a simulated crash, and again while the daemon recovers: the whole gateway in virtual
+//! time, with a black box, a store and a broker that take their time. Each confirmed crash is heard of under one id.
+#![cfg(feature = "demo")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::cast_possible_truncation, reason = "the file has a few million bytes")]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use telltale::config::{Config, Emergency};
+use telltale::crash::Stage;
+use telltale::crash::black_box::{
+    BlackBoxEvent, BlackBoxRequest, Contents, FILE_BYTES, SLOT_BYTES, SLOTS, Slot, Survey,
+};
+use telltale::delivery::{BootId, Lane, Limits, StoreKey, VehicleId};
+use telltale::gateway::{
+    Effect, Gateway, Input, LaneInventory, LinkEvent, PublishToken, Setup, StoreEvent, StoreInventory, StoreRequest,
+    StoreTicket,
+};
+use telltale::rng::Rng;
+
+use telltale::sim::{Begin, Car, Emission, Scenario, What};
+use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
+
+const DEPLOYMENT: &str = r#"
+schema = 1
+profile = "demo-phev"
+[vehicle]
+id = "car-0001"
+[bus.powertrain]
+interface = "powertrain"
+[bus.body]
+interface = "body"
+[bus.energy]
+interface = "energy"
+[broker]
+host = "localhost"
+[store]
+path = "/var/lib/telltale"
+"#;
+
+const MORNING: WallTime = WallTime::from_unix_micros(1_772_434_800_000_000);
+
+/// So much of the drive before the crash is played: the black box has ten seconds, the classifier wants five.
+const BEFORE: Duration = Duration::from_secs(11);
+
+/// A life without a crash lasts so long: all that is stored is told within.
+const AFTERLIFE: Duration = Duration::from_secs(20);
+
+const STEP: Duration = Duration::from_millis(1);
+
+/// What survives a power cut, and what the cloud heard.
+struct Remains {
+    file: Vec<u8>,
+    store: BTreeMap<StoreKey, Vec<u8>>,
+    heard: Vec<Heard>,
+}
+
+#[derive(Debug, Clone)]
+struct Heard {
+    topic: String,
+    id: String,
+    crash: String,
+}
+
+/// One life of the daemon.
+struct Life {
+    gateway: Gateway,
+    remains: Remains,
+    rng: Rng,
+    writing: Option<(MonoTime, BlackBoxRequest)>,
+    requests: VecDeque<(MonoTime, StoreTicket, StoreRequest)>,
+    sending: VecDeque<(MonoTime, PublishToken, Heard)>,
+    /// The first write of a record was asked for, in this life or an earlier one.
+    has_begun: bool,
+}
+
+impl Life {
+    fn begin(number: u32, now: MonoTime, remains: Remains, rng: Rng) -> Self {
+        let setup = Setup {
+            vehicle: VehicleId::new("car-0001").expect("valid"),
+            profile: config().profile,
+            boot: BootId { counter: number, random: 7 },
+            kernel: KernelBoot(u64::from(number)),
+            seed: 1,
+            limits: Limits::default(),
+            keep_alive: Duration::from_secs(60),
+            emergency: Emergency::default(),
+        };
+        let gateway = Gateway::new(now, setup).expect("the profile makes a table");
+        assert!(gateway.wants_black_box());
+        let mut life = Self {
+            gateway,
+            remains,
+            rng,
+            writing: None,
+            requests: VecDeque::new(),
+            sending: VecDeque::new(),
+            has_begun: number > 1,
+        };
+        let contents = read(&life.remains.file, Slot::is_unreported);
+        life.input(now, Input::BlackBox(BlackBoxEvent::Opened(Box::new(contents))));
+        let inventory = inventory(&life.remains.store);
+        life.input(now, Input::Store(StoreEvent::Opened(inventory)));
+        let wall = MORNING.plus(now.since(MonoTime::ZERO));
+        let reading = WallReading { wall, source: TimeSource::Ntp, uncertainty: Duration::from_millis(50) };
+        life.input(now, Input::Clock(reading));
+        life.input(now, Input::Link(LinkEvent::Up { session_present: true }));
+        life
+    }
+
+    fn input(&mut self, now: MonoTime, input: Input<'_>) {
+        self.gateway.handle(now, input);
+        while let Some(effect) = self.gateway.poll_effect() {
+            self.carry_out(now, effect);
+        }
+    }
+
+    fn carry_out(&mut self, now: MonoTime, effect: Effect) {
+        let soon = |rng: &mut Rng, below: u64| now + Duration::from_millis(1 + rng.below(below));
+        match effect {
+            Effect::BlackBox(request) => {
+                assert!(self.writing.is_none(), "one request at a time");
+                self.has_begun = true;
+                self.writing = Some((soon(&mut self.rng, 25), request));
+            }
+            Effect::Store(ticket, request) => {
+                let due = soon(&mut self.rng, 60);
+                self.requests.push_back((self.requests.back().map_or(due, |last| last.0.max(due)), ticket, request));
+            }
+            Effect::Publish(publication) => {
+                let event: Json = serde_json::from_slice(&publication.payload).expect("a payload is JSON");
+                let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
+                let topic = publication.topic.splitn(4, '/').nth(3).unwrap_or_default().to_owned();
+                let heard = Heard { topic, id: text(&event["id"]), crash: text(&event["subject"]) };
+                assert!(self.has_begun || heard.topic != "event/crash.detected", "sent before it was recorded");
+                self.sending.push_back((soon(&mut self.rng, 40), publication.token, heard));
+            }
+            Effect::Connect | Effect::Disconnect { .. } | Effect::Stopped => {}
+        }
+    }
+
+    /// Answers what is due.
+    fn turn(&mut self, now: MonoTime) {
+        if let Some((_, request)) = self.writing.take_if(|(due, _)| *due <= now) {
+            for write in &request.writes {
+                put(&mut self.remains.file, write.offset, &write.bytes);
+            }
+            self.input(now, Input::BlackBox(BlackBoxEvent::Written(request.ticket)));
+        }
+        while self.requests.front().is_some_and(|(due, ..)| *due <= now) {
+            let Some((_, ticket, request)) = self.requests.pop_front() else { break };
+            let answer = self.store(ticket, request);
+            self.input(now, Input::Store(answer));
+        }
+        while self.sending.front().is_some_and(|(due, ..)| *due <= now) {
+            let Some((_, token, heard)) = self.sending.pop_front() else { break };
+            self.remains.heard.push(heard);
+            self.input(now, Input::Link(LinkEvent::Acked(token)));
+        }
+        if self.gateway.poll_timeout().is_some_and(|due| due <= now) {
+            self.input(now, Input::Timeout);
+        }
+    }
+
+    fn store(&mut self, ticket: StoreTicket, request: StoreRequest) -> StoreEvent {
+        let store = &mut self.remains.store;
+        match request {
+            StoreRequest::Commit { records, .. } => store.extend(records),
+            StoreRequest::Remove(keys) => store.retain(|key, _| !keys.contains(key)),
+            StoreRequest::Load { from, limit } => {
+                let rows = store.range(from..).take_while(|(key, _)| key.lane == from.lane).take(limit);
+                return StoreEvent::Loaded(ticket, rows.map(|(key, value)| (*key, value.clone())).collect());
+            }
+        }
+        StoreEvent::Done(ticket)
+    }
+
+    /// Nothing happens on the buses for that time.
+    fn pass(&mut self, from: MonoTime, span: Duration) {
+        let mut now = from;
+        while now < from + span {
+            now = now + STEP;
+            self.turn(now);
+        }
+    }
+
+    /// The power goes: of what was under way any part may have been done.
+    fn cut(mut self) -> (Remains, Rng) {
+        if let Some((_, request)) = self.writing.take() {
+            for write in &request.writes {
+                for (number, sector) in (0_u64..).zip(write.bytes.chunks(512)) {
+                    let length = [0, self.rng.index(512), 512, 512][self.rng.index(4)].min(sector.len());
+                    put(&mut self.remains.file, write.offset + number * 512, &sector[..length]);
+                }
+            }
+        }
+        while let Some((_, ticket, request)) = self.requests.pop_front() {
+            if self.rng.below(2) == 0 {
+                break;
+            }
+            self.store(ticket, request);
+        }
+        while let Some((_, _, heard)) = self.sending.pop_front() {
+            if self.rng.below(2) == 0 {
+                break;
+            }
+            self.remains.heard.push(heard);
+        }
+        (self.remains, self.rng)
+    }
+}
+
+fn config() -> Config {
+    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/car.toml");
+    let read = |path: &Path| if path == file { Ok(DEPLOYMENT.as_bytes().to_vec()) } else { std::fs::read(path) };
+    Config::load(&file, &read).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn put(file: &mut [u8], offset: u64, bytes: &[u8]) {
+    let at = offset as usize;
+    file[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+fn read(file: &[u8], wanted: impl Fn(&Slot) -> bool) -> Contents {
+    let (table, slots) = file.split_at(file.len() - SLOTS * SLOT_BYTES);
+    let mut survey = Survey::new(table);
+    for (index, slot) in slots.chunks(SLOT_BYTES).enumerate() {
+        survey.slot(index, slot, &wanted);
+    }
+    survey.finish()
+}
+
+fn inventory(store: &BTreeMap<StoreKey, Vec<u8>>) -> StoreInventory {
+    let lanes = Lane::ALL.into_iter().filter_map(|lane| {
+        let own: Vec<_> = store.iter().filter(|(key, _)| key.lane == lane).collect();
+        let (first, last) = (*own.first()?.0, *own.last()?.0);
+        let bytes = own.iter().map(|(_, value)| value.len() as u64).sum();
+        Some(LaneInventory { lane, first, last, count: own.len() as u64, bytes })
+    });
+    StoreInventory { lanes: lanes.collect(), ..StoreInventory::default() }
+}
+
+/// The drive with its crash, from [`BEFORE`] the contact on, and the contact.
+fn drive() -> (Vec<Emission>, MonoTime) {
+    let begin = Begin { mono: MonoTime::ZERO, wall: MORNING };
+    let car = Car::new(1, Scenario::Crash, begin).expect("the simulated car speaks");
+    let emissions: Vec<Emission> = car.take_while(|emission| emission.at < MonoTime::from_millis(120_000)).collect();
+    let empty = Remains { file: vec![0; FILE_BYTES as usize], store: BTreeMap::new(), heard: Vec::new() };
+    let mut life = Life::begin(1, MonoTime::ZERO, empty, Rng::new(0));
+    play(&mut life, &emissions, MonoTime::from_millis(120_000));
+    let contents = read(&life.remains.file, |_| true);
+    let [recording] = contents.recordings.as_slice() else { panic!("{} records", contents.recordings.len()) };
+    assert!(recording.is_complete() && !recording.slot.is_unreported(), "{:?}", recording.slot);
+    let contact = recording.verdicts[0].contact;
+    let from = contact - BEFORE;
+    (emissions.into_iter().filter(|emission| emission.at >= from).collect(), contact)
+}
+
+/// Plays the drive until `until`.
+fn play(life: &mut Life, emissions: &[Emission], until: MonoTime) {
+    let Some(first) = emissions.first() else { return };
+    let mut now = first.at;
+    for emission in emissions.iter().take_while(|emission| emission.at < until) {
+        while now + STEP < emission.at {
+            now = now + STEP;
+            life.turn(now);
+        }
+        now = emission.at;
+        match &emission.what {
+            What::Frame(bus, frame) => life.input(now, Input::Frame(*bus, frame)),
+            What::Nmea(bytes) => life.input(now, Input::Gnss(bytes)),
+            What::Coverage(_) | What::Note(_) => {}
+        }
+    }
+    while now < until {
+        now = now + STEP;
+        life.turn(now);
+    }
+}
+
+#[test]
+fn whatever_the_moment_of_the_cut_a_confirmed_crash_is_heard_of_under_one_id() {
+    let (emissions, contact) = drive();
+    let seed = std::env::var("TELLTALE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
+    println!("seed {seed}, contact at {contact:?}");
+    let (mut detected, mut recovered, mut silent) = (0, 0, 0);
+    for number in 0..42 {
+        let mut rng = Rng::new(seed.wrapping_mul(1_000).wrapping_add(number));
+        // A third within the suspicion, a third while the crash is told.
+        let cut_ms = rng.below([2_000, 250, 45][number as usize % 3]);
+        let empty = Remains { file: vec![0; FILE_BYTES as usize], store: BTreeMap::new(), heard: Vec::new() };
+        let mut life = Life::begin(1, contact - BEFORE, empty, rng);
+        play(&mut life, &emissions, contact + Duration::from_millis(cut_ms));
+        let (mut remains, mut rng) = life.cut();
+        let left = read(&remains.file, |_| true);
+        let stage = left.recordings.first().and_then(|recording| recording.slot.stage);
+        // The power goes again while the daemon recovers, now and then.
+        for number in 2..2 + rng.below(3) as u32 {
+            let mut life = Life::begin(number, MonoTime::from_millis(500), remains, rng);
+            let span = Duration::from_millis(life.rng.below(300));
+            life.pass(MonoTime::from_millis(500), span);
+            (remains, rng) = life.cut();
+        }
+        let mut life = Life::begin(9, MonoTime::from_millis(500), remains, rng);
+        life.pass(MonoTime::from_millis(500), AFTERLIFE);
+        let told: Vec<&Heard> = life
+            .remains
+            .heard
+            .iter()
+            .filter(|heard| ["event/crash.detected", "event/crash.recovered"].contains(&heard.topic.as_str()))
+            .collect();
+        let ids: BTreeSet<&str> = told.iter().map(|heard| heard.id.as_str()).collect();
+        let crashes: BTreeSet<&str> = told.iter().map(|heard| heard.crash.as_str()).collect();
+        let case = format!("seed {seed}, cut {number} after {cut_ms} ms, left {stage:?}: {told:?}");
+        assert!(ids.len() <= 1 && crashes.len() <= 1, "more than one report: {case}");
+        if cut_ms >= 150 || stage.is_some_and(|stage| stage >= Stage::Confirmed) {
+            assert_eq!(ids.len(), 1, "no report: {case}");
+        }
+        let is_told_of = |topic| told.iter().any(|heard| heard.topic == topic);
+        detected += u32::from(is_told_of("event/crash.detected"));
+        recovered += u32::from(is_told_of("event/crash.recovered"));
+        silent += u32::from(told.is_empty());
+        let rest = read(&life.remains.file, |_| true);
+        assert!(rest.recordings.iter().all(|recording| !recording.slot.is_unreported()), "not marked: {case}");
+    }
+    println!("detected {detected}, recovered {recovered}, neither {silent}");
+    assert!(detected > 12 && recovered > 0, "the cuts do not reach every case");
+}
