@@ -1,5 +1,6 @@
 //! One file per subcommand. The names and flags are promises: scripts of others call them.
 
+mod blackbox;
 mod check;
 mod classify;
 pub mod decode;
@@ -19,7 +20,7 @@ mod watch;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "demo")]
 use crate::sim::Scenario;
@@ -130,6 +131,12 @@ pub enum Command {
         #[command(subcommand)]
         what: OutboxCommand,
     },
+    /// What the black box holds: the records of crashes. Reads the file beside a running daemon, and copies of it.
+    Blackbox {
+        /// What to know.
+        #[command(subcommand)]
+        what: BlackBoxCommand,
+    },
     /// Version, build and what this build contains.
     Version,
 }
@@ -166,6 +173,55 @@ pub enum OutboxCommand {
     },
 }
 
+/// Which black box.
+#[derive(Debug, Args)]
+pub struct BlackBoxFile {
+    /// The file, or a copy of it.
+    #[arg(required_unless_present = "config", conflicts_with = "config")]
+    pub file: Option<PathBuf>,
+    /// Deployment file, whose store has the black box beside it.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What to know of the black box.
+#[derive(Debug, Subcommand)]
+pub enum BlackBoxCommand {
+    /// The records, oldest first, and what is damaged.
+    List {
+        /// Which black box.
+        #[command(flatten)]
+        file: BlackBoxFile,
+        /// One JSON line per record, and one of the whole.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One record: sensors, verdicts, and the tables of 49 CFR 563.
+    Show {
+        /// Which black box.
+        #[command(flatten)]
+        file: BlackBoxFile,
+        /// The record's number; the newest one when absent.
+        #[arg(long, value_name = "NUMBER")]
+        record: Option<u32>,
+        /// One JSON line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One record as CSV (samples, values, tables) and as a picture of the pulse (SVG).
+    Export {
+        /// Which black box.
+        #[command(flatten)]
+        file: BlackBoxFile,
+        /// The record's number; the newest one when absent.
+        #[arg(long, value_name = "NUMBER")]
+        record: Option<u32>,
+        /// The folder for the files; made when it is not there.
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+    },
+}
+
 impl Command {
     /// Whether it runs under systemd rather than in a terminal.
     #[must_use]
@@ -192,6 +248,7 @@ impl Command {
             #[cfg(feature = "demo")]
             Self::EvaluateCrash(arguments) => evaluate_crash::evaluate_crash(&arguments),
             Self::Outbox { what } => outbox::outbox(&what),
+            Self::Blackbox { what } => blackbox::blackbox(what),
             Self::Version => version::version(),
         }
     }

@@ -11,6 +11,11 @@ pub(super) fn line(json: &Json) -> Result<(), Failure> {
     finish(writeln!(io::stdout().lock(), "{json}"))
 }
 
+/// Writes one line for people.
+pub(super) fn text(text: &str) -> Result<(), Failure> {
+    finish(writeln!(io::stdout().lock(), "{text}"))
+}
+
 /// What writing came to.
 pub(super) fn finish(result: io::Result<()>) -> Result<(), Failure> {
     match result {
