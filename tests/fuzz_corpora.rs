@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+#[path = "common/blackbox_fuzz.rs"]
+mod blackbox_fuzz;
 #[path = "common/can_fuzz.rs"]
 mod can_fuzz;
 #[path = "common/config_files.rs"]
@@ -16,6 +18,13 @@ mod gnss_stream;
 mod msd_fuzz;
 #[path = "common/tiny_profile.rs"]
 mod tiny_profile;
+
+#[test]
+fn blackbox() {
+    let mut found = 0;
+    replay("blackbox", |data| found += blackbox_fuzz::check(data));
+    assert!(found >= 4, "the fuzzer must begin behind the checksums: {found} records found");
+}
 
 #[test]
 fn candump() {
