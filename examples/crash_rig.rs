@@ -1,0 +1,488 @@
+//! A car that crashes again and again while its power is cut, and the judge of what is left of it each time.
+//!
+//! ```text
+//! crash_rig find                                      the contact of the drive, in nanoseconds of its own time
+//! crash_rig life FOLDER LOG MARK TELLTALED CONTACT N  one life of the car; N counts from 1, 0 is the last one, unhurt
+//! crash_rig judge LOG LAG_MS                          reads the log of all lives, prints a report
+//! ```
+//!
+//! A life looks at the black box that the life before left, starts mosquitto, a subscriber and the daemon, waits until
+//! all that was left is told, and then plays the last seconds before the crash, and the crash, over the CAN interfaces
+//! in `TELLTALE_CAN`. At the contact it makes the file MARK; the bench cuts the power some time after that. Everything
+//! that it sees goes to standard output, a line each; LOG holds those lines of all lives before.
+//!
+//! | line | what |
+//! |---|---|
+//! | `contact N NS` | life N: the contact, in nanoseconds since boot |
+//! | `beat MS GAP` | so long after the contact the power was still there; the longest pause between two frames of the sensor, sent by a machine that does other things too |
+//! | `heard N TOPIC ID CRASH` | the subscriber got a report of a crash in life N |
+//! | `found N …` | what life N left in the black box |
+//!
+//! Used by `hil/scenarios/crash_powercut`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, sleep};
+use std::time::Duration;
+
+use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+use serde_json::Value as Json;
+use socketcan::id::FdFlags;
+use socketcan::{CanAnyFrame, CanDataFrame, CanFdFrame, CanFdSocket, EmbeddedFrame as _, Socket as _, StandardId};
+
+use telltale::can::{Frame, FrameKind};
+use telltale::config::{Config, Emergency};
+use telltale::crash::Stage;
+use telltale::crash::black_box::{
+    BlackBoxEvent, BlackBoxRequest, Contents, FILE_BYTES, Recording, SLOT_BYTES, SLOTS, Survey,
+};
+use telltale::delivery::{BootId, Limits, VehicleId};
+use telltale::gateway::{Effect, Gateway, Input, Setup};
+use telltale::io::black_box;
+use telltale::io::clock::MonoClock;
+use telltale::sim::{BUSES, Begin, Car, Emission, Scenario, What};
+use telltale::time::{KernelBoot, MonoTime, WallTime};
+
+const MORNING: WallTime = WallTime::from_unix_micros(1_772_434_800_000_000);
+
+/// So much of the drive is played before the contact: the classifier takes what comes in the first five seconds of a
+/// restraint that it has not seen at rest for an old firing.
+const BEFORE: Duration = Duration::from_secs(3);
+
+/// The crash is over, and the last cut was made, so long after the contact.
+const AFTER: Duration = Duration::from_secs(20);
+
+const BEAT: Duration = Duration::from_millis(10);
+const STEP: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(120);
+const BROKER_PORT: u16 = 18_883;
+
+/// A suspicion belongs to a contact that is so near.
+const NEAR: Duration = Duration::from_secs(1);
+
+/// The pulse is looked at from so long before the contact.
+const LEAD: Duration = Duration::from_millis(100);
+
+/// Samples may be apart by so much more than the frames that they came in: a frame has those of 5 ms.
+const GAP_MS: u64 = 10;
+
+/// A cut so early has to leave nothing.
+const EARLY_MS: u64 = 100;
+
+/// A cut so late, and the limit of what may be missing later, leaves a report.
+const LATE_MS: u64 = 400;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["find"] => find(),
+        ["life", folder, log, mark, daemon, contact, number] => {
+            let paths = Paths { folder: Path::new(folder), log: Path::new(log), mark: Path::new(mark) };
+            live(&paths, daemon, contact.parse().unwrap_or(0), number.parse().unwrap_or(0))
+        }
+        ["judge", log, lag_ms] => judge(Path::new(log), lag_ms.parse().unwrap_or(0)),
+        _ => Err("usage: crash_rig find | life FOLDER LOG MARK TELLTALED CONTACT N | judge LOG LAG_MS".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("FAILED {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Paths<'a> {
+    folder: &'a Path,
+    log: &'a Path,
+    mark: &'a Path,
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    // The mark at the end tells a whole line from a torn one.
+    let _ = writeln!(out, "{line} .").and_then(|()| out.flush());
+}
+
+// --- the drive ------------------------------------------------------------------------------------------------------
+
+fn drive() -> Outcome<impl Iterator<Item = Emission>> {
+    let car = Car::new(1, Scenario::Crash, Begin { mono: MonoTime::ZERO, wall: MORNING })?;
+    Ok(car.take_while(|emission| emission.at < MonoTime::from_millis(120_000)))
+}
+
+fn find() -> Outcome<()> {
+    let setup = Setup {
+        vehicle: VehicleId::new("rig")?,
+        profile: config("")?.profile,
+        boot: BootId { counter: 1, random: 1 },
+        kernel: KernelBoot(1),
+        seed: 1,
+        limits: Limits::default(),
+        keep_alive: Duration::from_secs(60),
+        emergency: Emergency::default(),
+    };
+    let mut gateway = Gateway::new(MonoTime::ZERO, setup)?;
+    let mut file = vec![0; usize::try_from(FILE_BYTES)?];
+    gateway.handle(MonoTime::ZERO, Input::BlackBox(BlackBoxEvent::Opened(Box::new(survey(&file)))));
+    for emission in drive()? {
+        let What::Frame(bus, frame) = &emission.what else { continue };
+        gateway.handle(emission.at, Input::Frame(*bus, frame));
+        while let Some(effect) = gateway.poll_effect() {
+            let Effect::BlackBox(request) = effect else { continue };
+            write(&mut file, &request)?;
+            gateway.handle(emission.at, Input::BlackBox(BlackBoxEvent::Written(request.ticket)));
+            if let Some(verdict) = survey(&file).recordings.first().and_then(|recording| recording.verdicts.first()) {
+                println!("{}", verdict.contact.as_nanos());
+                return Ok(());
+            }
+        }
+    }
+    Err("the drive has no crash".into())
+}
+
+fn write(file: &mut [u8], request: &BlackBoxRequest) -> Outcome<()> {
+    for write in &request.writes {
+        let at = usize::try_from(write.offset)?;
+        file[at..at + write.bytes.len()].copy_from_slice(&write.bytes);
+    }
+    Ok(())
+}
+
+fn survey(file: &[u8]) -> Contents {
+    let (table, slots) = file.split_at(file.len() - SLOTS * SLOT_BYTES);
+    let mut survey = Survey::new(table);
+    for (index, slot) in slots.chunks(SLOT_BYTES).enumerate() {
+        survey.slot(index, slot, |_| true);
+    }
+    survey.finish()
+}
+
+fn config(folder: &str) -> Outcome<Config> {
+    let text = deployment(folder);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/rig.toml");
+    let read = |path: &Path| if path == file { Ok(text.clone().into_bytes()) } else { fs::read(path) };
+    Ok(Config::load(&file, &read).map_err(|problems| problems.to_string())?)
+}
+
+fn deployment(folder: &str) -> String {
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/demo-phev");
+    let interfaces = interfaces();
+    let buses = BUSES.iter().zip(&interfaces).map(|(bus, name)| format!("[bus.{bus}]\ninterface = \"{name}\"\n"));
+    format!(
+        "schema = 1\nprofile = {:?}\n[vehicle]\nid = \"rig\"\n{}[broker]\nhost = \"127.0.0.1\"\nport = {BROKER_PORT}\n\
+         keep_alive_s = 10\n[store]\npath = \"{folder}/store\"\nlimit_mib = 16\n\
+         [metrics]\nlisten = \"unix:/run/rig.sock\"\n",
+        profile.display().to_string(),
+        buses.collect::<String>(),
+    )
+}
+
+fn interfaces() -> Vec<String> {
+    let names = std::env::var("TELLTALE_CAN").unwrap_or_else(|_| "vcan0,vcan1,vcan2".to_owned());
+    names.split(',').map(str::to_owned).collect()
+}
+
+/// Plays the end of the drive in real time; `contact` is the drive's own time of it.
+fn play(contact: MonoTime, number: u32, mark: &Path) -> Outcome<()> {
+    let sockets = interfaces().iter().map(|name| CanFdSocket::open(name)).collect::<Result<Vec<_>, _>>()?;
+    let emissions: Vec<(MonoTime, usize, CanAnyFrame)> = drive()?
+        .filter(|emission| contact.since(emission.at) <= BEFORE && emission.at.since(contact) <= AFTER)
+        .filter_map(|emission| match emission.what {
+            What::Frame(bus, frame) => Some((emission.at, usize::from(bus.0), on_wire(&frame)?)),
+            What::Nmea(_) | What::Coverage(_) | What::Note(_) => None,
+        })
+        .collect();
+    let clock = MonoClock::new()?;
+    let (begin, first) = (clock.now(), contact - BEFORE);
+    let since_contact = Arc::new(AtomicU64::new(u64::MAX));
+    let pause_ms = Arc::new(AtomicU64::new(0));
+    beat(Arc::clone(&since_contact), Arc::clone(&pause_ms));
+    let mut sent = None;
+    for (at, bus, frame) in emissions {
+        let due = begin + at.since(first);
+        sleep(due.since(clock.now()));
+        if at >= contact && since_contact.load(Ordering::Relaxed) == u64::MAX {
+            since_contact.store(clock.now().as_nanos(), Ordering::Relaxed);
+            say(&format!("contact {number} {}", clock.now().as_nanos()));
+            fs::write(mark, b"")?;
+        }
+        // The sensor's message is the only one that is longer than a classic frame.
+        if matches!(frame, CanAnyFrame::Fd(_)) {
+            let now = clock.now();
+            let pause = sent.replace(now).map_or(0, |before| millis(now.since(before)));
+            if contact.since(at) <= LEAD {
+                pause_ms.fetch_max(pause, Ordering::Relaxed);
+            }
+        }
+        if let Some(socket) = sockets.get(bus) {
+            // A full queue of the interface loses a frame, as a bus does.
+            let _ = socket.write_frame(&frame);
+        }
+    }
+    Ok(())
+}
+
+/// Says again and again that the power is there.
+fn beat(contact: Arc<AtomicU64>, pause_ms: Arc<AtomicU64>) {
+    thread::spawn(move || {
+        let Ok(clock) = MonoClock::new() else { return };
+        loop {
+            sleep(BEAT);
+            let contact = MonoTime::from_nanos(contact.load(Ordering::Relaxed));
+            if contact != MonoTime::from_nanos(u64::MAX) {
+                let pause_ms = pause_ms.load(Ordering::Relaxed);
+                say(&format!("beat {} {pause_ms}", millis(clock.now().since(contact))));
+            }
+        }
+    });
+}
+
+fn on_wire(frame: &Frame) -> Option<CanAnyFrame> {
+    let id = StandardId::new(u16::try_from(frame.id().raw()).ok()?)?;
+    match frame.kind() {
+        FrameKind::Data => CanDataFrame::new(id, frame.payload()).map(CanAnyFrame::from),
+        FrameKind::Fd { .. } => CanFdFrame::with_flags(id, frame.payload(), FdFlags::BRS).map(CanAnyFrame::from),
+        FrameKind::Remote | FrameKind::Error => None,
+    }
+}
+
+// --- a life ---------------------------------------------------------------------------------------------------------
+
+fn live(paths: &Paths<'_>, daemon: &str, contact: u64, number: u32) -> Outcome<()> {
+    let log = fs::read_to_string(paths.log).unwrap_or_default();
+    look(paths.folder, &log)?;
+    let _broker = Ended(start_broker()?);
+    subscribe(number)?;
+    let file = Path::new("/run/rig.toml");
+    fs::write(file, deployment(&paths.folder.display().to_string()))?;
+    let sink = File::create("/run/daemon.log")?;
+    let mut command = Command::new(daemon);
+    command.args(["run", "--config"]).arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(sink);
+    let mut daemon = Ended(command.spawn()?);
+    let told = wait(|| {
+        let page = metrics().unwrap_or_default();
+        let is =
+            |series: &str, value: f64| figure(&page, series).is_some_and(|figure| figure.to_bits() == value.to_bits());
+        let is_told = is("telltale_blackbox_ready", 1.0)
+            && is("telltale_store_healthy", 1.0)
+            && is("telltale_link_up", 1.0)
+            && is("telltale_lane_stored_records{lane=\"critical\"}", 0.0)
+            && is("telltale_lane_memory_records{lane=\"critical\"}", 0.0);
+        is_told.then_some(())
+    });
+    if told.is_none() {
+        let log = fs::read_to_string("/run/daemon.log").unwrap_or_default();
+        return Err(format!("life {number}: the daemon does not come to rest:\n{log}").into());
+    }
+    if number > 0 {
+        play(MonoTime::from_nanos(contact), number, paths.mark)?;
+        return Err("the power was not cut".into());
+    }
+    // What is on its way to the subscriber arrives.
+    sleep(Duration::from_secs(2));
+    daemon.0.kill()?;
+    Ok(())
+}
+
+/// A process that does not outlive its owner.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start_broker() -> Outcome<Child> {
+    let file = "/run/mosquitto.conf";
+    fs::write(file, format!("user root\nallow_anonymous true\npersistence false\nlistener {BROKER_PORT} 127.0.0.1\n"))?;
+    let binary = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].into_iter().find(|path| Path::new(path).exists());
+    let binary = binary.ok_or("mosquitto is not installed (Debian package mosquitto)")?;
+    let child = Command::new(binary).args(["-c", file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    wait(|| TcpStream::connect(("127.0.0.1", BROKER_PORT)).ok()).ok_or("mosquitto does not listen")?;
+    Ok(child)
+}
+
+/// Says every report of a crash that arrives.
+fn subscribe(number: u32) -> Outcome<()> {
+    let mut options = MqttOptions::new("cloud", "127.0.0.1", BROKER_PORT);
+    options.set_keep_alive(Duration::from_secs(5)).set_max_packet_size(1 << 20, 1 << 20);
+    let (client, mut connection) = Client::new(options, 10);
+    client.subscribe("telltale/v1/rig/event/+", QoS::AtLeastOnce)?;
+    let (subscribed, is_subscribed) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        for event in connection.iter() {
+            match event {
+                Ok(Event::Incoming(Packet::SubAck(_))) => drop(subscribed.send(())),
+                Ok(Event::Incoming(Packet::Publish(publish))) => {
+                    let topic = publish.topic.rsplit('/').next().unwrap_or_default();
+                    let event: Json = serde_json::from_slice(&publish.payload).unwrap_or_default();
+                    let text = |name: &str| event[name].as_str().unwrap_or("-").to_owned();
+                    if ["crash.detected", "crash.recovered"].contains(&topic) {
+                        say(&format!("heard {number} {topic} {} {}", text("id"), text("subject")));
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => sleep(STEP),
+            }
+        }
+    });
+    is_subscribed.recv_timeout(PATIENCE).map_err(|_| "no subscription in time".into())
+}
+
+fn metrics() -> Outcome<String> {
+    let mut stream = UnixStream::connect("/run/rig.sock")?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: rig\r\n\r\n")?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page)?;
+    Ok(page)
+}
+
+fn figure(page: &str, series: &str) -> Option<f64> {
+    page.lines().find(|line| line.starts_with(series))?.rsplit(' ').next()?.parse().ok()
+}
+
+fn wait<T>(mut find: impl FnMut() -> Option<T>) -> Option<T> {
+    let clock = MonoClock::new().ok()?;
+    let end = clock.now() + PATIENCE;
+    while clock.now() < end {
+        if let Some(found) = find() {
+            return Some(found);
+        }
+        sleep(STEP);
+    }
+    None
+}
+
+// --- what is left ---------------------------------------------------------------------------------------------------
+
+/// The whole lines of a log, as words.
+fn lines(log: &str) -> impl Iterator<Item = Vec<&str>> {
+    let whole = log.lines().filter_map(|line| line.trim_end_matches('\r').strip_suffix(" ."));
+    whole.map(|line| line.split(' ').collect())
+}
+
+/// The last contact in the log and its life, how long after it the power was still there, and the longest pause between
+/// two frames of the sensor until then.
+fn last_life(log: &str) -> Option<(u32, MonoTime, u64, u64)> {
+    let mut last = None;
+    for words in lines(log) {
+        match (words.as_slice(), &mut last) {
+            (["contact", number, nanos], _) => {
+                last = Some((number.parse().ok()?, MonoTime::from_nanos(nanos.parse().ok()?), 0, 0));
+            }
+            (["beat", millis, pause], Some((_, _, beat, longest))) => {
+                *beat = millis.parse().unwrap_or(*beat);
+                *longest = pause.parse().unwrap_or(*longest);
+            }
+            _ => {}
+        }
+    }
+    last
+}
+
+/// Says what the life before left in the black box.
+fn look(folder: &Path, log: &str) -> Outcome<()> {
+    let Some((number, contact, cut_ms, pause_ms)) = last_life(log) else { return Ok(()) };
+    let contents = black_box::read(&folder.join("store").join(black_box::FILE_NAME))?;
+    let seen: BTreeSet<&str> = lines(log).filter_map(|words| Some(*words.strip_prefix(&["found"])?.get(2)?)).collect();
+    let is_of = |recording: &&Recording| {
+        let start = recording.start.as_ref();
+        let is_then = start.is_some_and(|start| start.suspected.since(contact) + contact.since(start.suspected) < NEAR);
+        is_then && !seen.contains(recording.slot.crash.to_string().as_str())
+    };
+    let newest = contents.recordings.iter().rev().find(is_of);
+    let Some(recording) = newest else {
+        say(&format!("found {number} {cut_ms} - none 0 0"));
+        return Ok(());
+    };
+    let from = contact - LEAD;
+    let samples = recording.samples.iter().filter(|sample| sample.sensor == 0 && sample.at >= from);
+    let after: Vec<u64> = samples.map(|sample| millis(sample.at.since(from))).collect();
+    let gap_ms = GAP_MS + pause_ms;
+    let is_whole = after.first().is_some_and(|first| *first <= gap_ms)
+        && after.windows(2).all(|pair| pair[1].saturating_sub(pair[0]) <= gap_ms);
+    let last_ms = after.last().map_or(0, |last| last.saturating_sub(millis(LEAD)));
+    let stage = match recording.slot.stage {
+        Some(stage) if stage >= Stage::Confirmed => "confirmed",
+        _ => "suspected",
+    };
+    say(&format!("found {number} {cut_ms} {} {stage} {last_ms} {}", recording.slot.crash, u8::from(is_whole)));
+    Ok(())
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What all lives came to.
+fn judge(log: &Path, lag_limit_ms: u64) -> Outcome<()> {
+    let log = fs::read_to_string(log)?;
+    let mut reports: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut repeats = 0;
+    let mut recovered = 0;
+    for words in lines(&log) {
+        if let ["heard", _, topic, id, crash] = words.as_slice() {
+            repeats += u32::from(!reports.entry(crash).or_default().insert(id));
+            recovered += u32::from(*topic == "crash.recovered");
+        }
+    }
+    let mut faults: Vec<String> = Vec::new();
+    for (crash, ids) in reports.iter().filter(|(_, ids)| ids.len() > 1) {
+        faults.push(format!("{crash} was told under {ids:?}"));
+    }
+    let (mut cuts, mut late, mut lags, mut told) = (0, 0, Vec::new(), 0);
+    for words in lines(&log) {
+        let ["found", number, cut_ms, crash, stage, last_ms, is_whole] = words.as_slice() else { continue };
+        cuts += 1;
+        let (cut_ms, last_ms): (u64, u64) = (cut_ms.parse()?, last_ms.parse()?);
+        let is_told = reports.contains_key(crash);
+        told += u32::from(is_told);
+        if cut_ms >= EARLY_MS {
+            late += 1;
+            let lag_ms = cut_ms.saturating_sub(last_ms);
+            lags.push(lag_ms);
+            // What was felt up to the limit before the cut has to be there.
+            if cut_ms > lag_limit_ms && (*stage == "none" || *is_whole != "1" || lag_ms > lag_limit_ms) {
+                faults.push(format!(
+                    "life {number}, cut {cut_ms} ms after contact: {stage}, pulse to {last_ms} ms, whole {is_whole}"
+                ));
+            }
+        }
+        if !is_told && (*stage == "confirmed" || cut_ms >= LATE_MS + lag_limit_ms) {
+            faults.push(format!("life {number}, cut {cut_ms} ms after contact: {crash}, {stage}, was not told"));
+        }
+    }
+    lags.sort_unstable();
+    let lag =
+        |share: usize| lags.get((lags.len() * share / 100).min(lags.len().saturating_sub(1))).copied().unwrap_or(0);
+    for fault in &faults {
+        println!("crash_powercut: {fault}");
+    }
+    println!(
+        "crash_powercut: cuts={cuts} cut_after_{EARLY_MS}ms={late} pulse_on_disk={} told={told} recovered={recovered} \
+         repeats={repeats} faults={} lag_ms_median={} lag_ms_p95={} lag_ms_max={}",
+        lags.iter().filter(|lag| **lag <= lag_limit_ms).count(),
+        faults.len(),
+        lag(50),
+        lag(95),
+        lag(100),
+    );
+    if cuts == 0 || !faults.is_empty() {
+        return Err("see above".into());
+    }
+    Ok(())
+}
