@@ -1,7 +1,7 @@
 //! `telltaled classify`: the crash classifier over an acceleration series.
 //!
-//! Without a profile the series counts as that of a full-range sensor on the car's structure, at the rate given. With
-//! one it first goes through the chain of each sensor that the profile states: low-pass, noise, clock, quantization,
+//! Without a profile the series, low-passed as CFC 180, counts as that of a full-range sensor on the car's structure, at
+//! the rate given. With one it goes through the chain of each sensor that the profile states: low-pass, noise, clock, quantization,
 //! clipping. Speeds, restraints and the rest of a car are not in such a file, so the verdict rests on motion alone.
 
 use std::path::Path;
@@ -31,11 +31,18 @@ const MAX_ROWS: usize = 86_400_000;
 /// A sensor that no recording drives to its end, in m/s²: laboratory transducers reach 2,000 g.
 const LABORATORY_RANGE_MPS2: f32 = 20_000.0;
 
+/// Corner of channel frequency class 180 in Hz (SAE J211-1, table 1): raw recordings ring far above it.
+const LABORATORY_CORNER_HZ: f32 = 300.0;
+
 /// Turns a second beyond any car's, in °/s.
 const LABORATORY_RANGE_DPS: f32 = 10_000.0;
 
 /// The same seed gives the same noise.
 const SEED: u64 = 1;
+
+/// A recording often begins a few milliseconds before contact: the car is taken to have been calm for so long before.
+/// The classifier believes no sensor that has just been started.
+const LEAD_S: f64 = 2.0;
 
 /// How long after its end a series is waited upon: the last word on an event comes 5 s after its last impact.
 const TAIL: Duration = Duration::from_secs(10);
@@ -85,7 +92,7 @@ pub(super) fn classify(
             Some(loaded.map_err(|problems| Failure::new(Code::Config, problems))?)
         }
     };
-    let sensors = profile.as_ref().map_or_else(|| laboratory(&series, rate_hz), sensors);
+    let sensors = profile.as_ref().map_or_else(|| laboratory(&series, rate_hz), |profile| sensors(profile, &series));
     if sensors.is_empty() {
         return Err(Failure::new(Code::Config, "the profile states no inertial sensor; add an [[inertial]] section"));
     }
@@ -134,8 +141,8 @@ fn parse(text: &str, rate_hz: f32) -> Result<Series, String> {
         #[expect(clippy::cast_precision_loss, reason = "far fewer rows than 2^52")]
         let counted = rows.len() as f64 / f64::from(rate_hz);
         let time_s = value("t_s")?.unwrap_or(counted);
-        if !(-EPOCH_S..=1e9).contains(&time_s) || rows.last().is_some_and(|(before, _)| *before >= time_s) {
-            return Err(format!("line {number}: t_s must grow, and not begin before -{EPOCH_S} s"));
+        if !(LEAD_S - EPOCH_S..=1e9).contains(&time_s) || rows.last().is_some_and(|(before, _)| *before >= time_s) {
+            return Err(format!("line {number}: t_s must grow, and not begin before {} s", LEAD_S - EPOCH_S));
         }
         let mut row = [[0.0_f32; 3]; 2];
         for (name, quantity, axis) in COLUMNS {
@@ -151,15 +158,15 @@ fn parse(text: &str, rate_hz: f32) -> Result<Series, String> {
     Ok(Series { has, rows })
 }
 
-/// A sensor, and what it does to the series; none for the series as it is.
+/// A sensor, and what it does to the series.
 struct Sensor {
     spec: SensorSpec,
-    chain: Option<ChainSpec>,
+    chain: ChainSpec,
 }
 
 fn laboratory(series: &Series, rate_hz: f32) -> Vec<Sensor> {
-    let spec = |quantity: Quantity, name: &str, axes: [bool; 3], range: f32| Sensor {
-        spec: SensorSpec {
+    let spec = |quantity: Quantity, name: &str, axes: [bool; 3], range: f32| {
+        let spec = SensorSpec {
             name: name.to_owned(),
             quantity,
             axes,
@@ -169,8 +176,14 @@ fn laboratory(series: &Series, rate_hz: f32) -> Vec<Sensor> {
             mounting: Mounting::Chassis,
             orientation: Orientation::Stated,
             is_protected: true,
-        },
-        chain: None,
+        };
+        let chain = ChainSpec {
+            corner_hz: LABORATORY_CORNER_HZ,
+            delay: Duration::ZERO,
+            jitter: Duration::ZERO,
+            ..ChainSpec::of(&spec, [0.0; 3], 1)
+        };
+        Sensor { spec, chain }
     };
     let mut sensors = vec![spec(Quantity::Acceleration, "series", series.has[0], LABORATORY_RANGE_MPS2)];
     if series.has[1].contains(&true) {
@@ -179,11 +192,15 @@ fn laboratory(series: &Series, rate_hz: f32) -> Vec<Sensor> {
     sensors
 }
 
-fn sensors(profile: &Profile) -> Vec<Sensor> {
+/// The profile's sensors, on the axes that the series has.
+fn sensors(profile: &Profile, series: &Series) -> Vec<Sensor> {
     let sensors = profile.inertial.iter().map(|sensor| {
+        let has = series.has[usize::from(sensor.spec.quantity == Quantity::AngularRate)];
+        let axes = [0, 1, 2].map(|axis| has[axis] && sensor.spec.axes[axis]);
+        let spec = SensorSpec { axes, ..sensor.spec.clone() };
         #[expect(clippy::cast_possible_truncation, reason = "steps of a few digits")]
         let steps = sensor.step.map(|step| step as f32);
-        Sensor { chain: Some(ChainSpec::of(&sensor.spec, steps, sensor.packed())), spec: sensor.spec.clone() }
+        Sensor { chain: ChainSpec::of(&spec, steps, sensor.packed()), spec }
     });
     sensors.collect()
 }
@@ -192,27 +209,29 @@ fn moment(time_s: f64) -> MonoTime {
     MonoTime::ZERO + Duration::from_secs_f64((EPOCH_S + time_s).max(0.0))
 }
 
+/// What went before: rest, with the first row's vertical acceleration, at the series' own rate.
+fn calm(series: &Series) -> Vec<(f64, [[f32; 3]; 2])> {
+    let [(first_s, row), (second_s, _), ..] = series.rows[..] else { return Vec::new() };
+    let step_s = second_s - first_s;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds of samples")]
+    let count = (LEAD_S / step_s) as u32;
+    let rest = [[0.0, 0.0, row[0][2]], [0.0; 3]];
+    (1..=count).rev().map(|index| (first_s - f64::from(index) * step_s, rest)).collect()
+}
+
 fn run(series: &Series, sensors: &[Sensor]) -> Outcome {
     let mut heard: Vec<(MonoTime, MonoTime, Observation)> = Vec::new();
     for (index, sensor) in sensors.iter().enumerate() {
         let Ok(index) = u8::try_from(index) else { continue };
         let quantity = usize::from(sensor.spec.quantity == Quantity::AngularRate);
-        let mask = series.has[quantity];
-        let mut tell = |arrived: MonoTime, at: MonoTime, axes: [Option<f32>; 3]| {
-            let axes = [0, 1, 2].map(|axis| axes[axis].filter(|_| mask[axis]));
-            heard.push((arrived, at, Observation::Sample(Sample { sensor: SensorIx(index), axes })));
-        };
-        let mut chain = sensor.chain.map(|spec| Chain::new(spec, Rng::new(SEED + u64::from(index))));
-        for (time_s, row) in &series.rows {
-            let (at, value) = (moment(*time_s), row[quantity]);
-            match &mut chain {
-                Some(chain) => chain.push(at, value, |delivery| {
-                    if let Some(axes) = delivery.axes {
-                        tell(delivery.arrived, delivery.sampled, axes);
-                    }
-                }),
-                None => tell(at, at, value.map(Some)),
-            }
+        let mut chain = Chain::new(sensor.chain, Rng::new(SEED + u64::from(index)));
+        for (time_s, row) in calm(series).into_iter().chain(series.rows.iter().copied()) {
+            chain.push(moment(time_s), row[quantity], |delivery| {
+                if let Some(axes) = delivery.axes {
+                    let sample = Observation::Sample(Sample { sensor: SensorIx(index), axes });
+                    heard.push((delivery.arrived, delivery.sampled, sample));
+                }
+            });
         }
     }
     heard.sort_by_key(|(arrived, at, _)| (*arrived, *at));

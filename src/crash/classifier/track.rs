@@ -208,7 +208,9 @@ impl Track {
             self.health.observe(at, axes, is_moving, report);
             if before != [self.health.is_good(0), self.health.is_good(1)] {
                 self.pulse = Pulse::default();
-                self.last = None;
+                if let Some(last) = &mut self.last {
+                    (last.held, last.off) = ([0.0; 2], [0.0; 3]);
+                }
             }
         }
         let mut has_horizontal = false;
