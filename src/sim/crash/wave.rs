@@ -8,7 +8,7 @@ use crate::rng::Rng;
 /// ringing of a structure thirtyfold.
 pub(super) const FINE_STEP_S: f32 = 0.0002;
 
-/// The bare form of a crash pulse (Huang: "Vehicle Crash Mechanics", 2002, ch. 2).
+/// The bare form of a crash pulse.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Form {
     /// P·sin²(πt/T), ΔV = P·T/2: a frontal structure that folds.
