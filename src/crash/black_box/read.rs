@@ -137,6 +137,8 @@ pub struct Contents {
 #[derive(Debug)]
 pub struct Survey {
     table: Option<Header>,
+    /// There is no table, because nothing was written yet.
+    is_blank: bool,
     contents: Contents,
 }
 
@@ -145,9 +147,11 @@ impl Survey {
     #[must_use]
     pub fn new(copies: &[u8]) -> Self {
         let table = Header::newest(copies.chunks(PAGE_BYTES).take(HEADERS));
-        let damage = if table.is_none() { vec![Damage::Table] } else { Vec::new() };
+        // A file is made of zeros, and its first record brings its first table.
+        let is_blank = table.is_none() && copies.len() >= HEADERS * PAGE_BYTES && copies.iter().all(|byte| *byte == 0);
+        let damage = if table.is_none() && !is_blank { vec![Damage::Table] } else { Vec::new() };
         let header = table.clone().unwrap_or_default();
-        Self { table, contents: Contents { header, recordings: Vec::new(), damage } }
+        Self { table, is_blank, contents: Contents { header, recordings: Vec::new(), damage } }
     }
 
     /// Takes the bytes of a slot, or what there is of them; `wanted` says which records are kept in full.
@@ -157,6 +161,9 @@ impl Survey {
         }
         let blocks = blocks(&bytes[..bytes.len().min(SLOT_BYTES)]);
         let Some(record) = self.record_in(index, &blocks) else { return };
+        if std::mem::take(&mut self.is_blank) {
+            self.contents.damage.push(Damage::Table);
+        }
         let own: BTreeMap<u32, Block<'_>> =
             blocks.iter().filter(|block| block.record == record).map(|block| (block.sequence, *block)).collect();
         let known = self.contents.header.slots[index];

@@ -128,6 +128,18 @@ fn whatever_is_damaged_nothing_is_read_that_was_not_written() {
 }
 
 #[test]
+fn a_file_that_was_just_made_is_whole_and_one_with_records_but_no_table_is_not() {
+    let mut disk = Disk::new(Duration::from_millis(3));
+    disk.file.fill(0);
+    assert_eq!(disk.contents().damage, []);
+    let mut recorder = recorder(100.0);
+    disk.open(ms(0), &mut recorder);
+    drive(&mut disk, &mut recorder, 10, 11_000, 17_000);
+    disk.file[..SLOTS_AT as usize].fill(0);
+    assert_eq!(disk.contents().damage, [Damage::Table]);
+}
+
+#[test]
 fn without_both_tables_the_record_is_found_by_its_blocks() {
     let mut disk = Disk::new(Duration::from_millis(3));
     let mut recorder = recorder(100.0);
