@@ -3,15 +3,16 @@
 #![cfg(feature = "demo")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "common/demo_phev.rs"]
+mod demo_phev;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value as Json;
 use telltale::cli::replay::{self, Logs};
-use telltale::config::Config;
 use telltale::crash::msd::{Activation, Msd, hex};
 use telltale::sim::{self, Recording, Scenario};
 
@@ -23,22 +24,9 @@ const DRIVE: Duration = Duration::from_secs(120);
 /// How long owner and emergency contact have for an answer, each.
 const ANSWER_S: f64 = 10.0;
 
-const DEPLOYMENT: &str = r#"
-schema = 1
-profile = "demo-phev"
-[vehicle]
-id = "car-0001"
+/// A vehicle that has a number, and helpers who wait no longer than they must.
+const DEPLOYED: &str = r#"
 vin = "ZZTSA1B2C3D456789"
-[bus.powertrain]
-interface = "powertrain"
-[bus.body]
-interface = "body"
-[bus.energy]
-interface = "energy"
-[broker]
-host = "localhost"
-[store]
-path = "/var/lib/telltale"
 [assistance]
 threshold = "minor"
 owner_answers_within_s = 10
@@ -68,16 +56,10 @@ fn recording() -> Recording {
     sim::record(Scenario::Crash, SEED, DRIVE).expect("the simulated car speaks")
 }
 
-fn config() -> Config {
-    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/car.toml");
-    let read = |path: &Path| if path == file { Ok(DEPLOYMENT.as_bytes().to_vec()) } else { std::fs::read(path) };
-    Config::load(&file, &read).unwrap_or_else(|problems| panic!("{problems}"))
-}
-
 fn replayed(recording: &Recording, owner: &str) -> Vec<Line> {
     let logs = Logs { can: &recording.can, gnss: &recording.gnss, owner: owner.as_bytes() };
     let mut lines = Vec::new();
-    let played = replay::play(config(), logs, &mut lines);
+    let played = replay::play(demo_phev::config(DEPLOYED), logs, &mut lines);
     assert!(played.is_ok_and(|(_, written)| written.is_ok()), "no replay");
     let line = |text: &str| {
         let line: Json = serde_json::from_str(text).expect("a JSON line");

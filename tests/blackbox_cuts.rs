@@ -4,13 +4,15 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::cast_possible_truncation, reason = "the file has a few million bytes")]
 
+#[path = "common/demo_phev.rs"]
+mod demo_phev;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use telltale::config::{Config, Emergency};
+use telltale::config::Emergency;
 use telltale::crash::Stage;
 use telltale::crash::black_box::{
     BlackBoxEvent, BlackBoxRequest, Contents, FILE_BYTES, SLOT_BYTES, SLOTS, Slot, Survey,
@@ -24,23 +26,6 @@ use telltale::rng::Rng;
 
 use telltale::sim::{Begin, Car, Emission, Scenario, What};
 use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
-
-const DEPLOYMENT: &str = r#"
-schema = 1
-profile = "demo-phev"
-[vehicle]
-id = "car-0001"
-[bus.powertrain]
-interface = "powertrain"
-[bus.body]
-interface = "body"
-[bus.energy]
-interface = "energy"
-[broker]
-host = "localhost"
-[store]
-path = "/var/lib/telltale"
-"#;
 
 const MORNING: WallTime = WallTime::from_unix_micros(1_772_434_800_000_000);
 
@@ -82,7 +67,7 @@ impl Life {
     fn begin(number: u32, now: MonoTime, remains: Remains, rng: Rng) -> Self {
         let setup = Setup {
             vehicle: VehicleId::new("car-0001").expect("valid"),
-            profile: config().profile,
+            profile: demo_phev::config("").profile,
             boot: BootId { counter: number, random: 7 },
             kernel: KernelBoot(u64::from(number)),
             seed: 1,
@@ -212,12 +197,6 @@ impl Life {
         }
         (self.remains, self.rng)
     }
-}
-
-fn config() -> Config {
-    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/car.toml");
-    let read = |path: &Path| if path == file { Ok(DEPLOYMENT.as_bytes().to_vec()) } else { std::fs::read(path) };
-    Config::load(&file, &read).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn put(file: &mut [u8], offset: u64, bytes: &[u8]) {

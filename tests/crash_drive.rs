@@ -2,48 +2,30 @@
 #![cfg(feature = "demo")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
+#[path = "common/demo_phev.rs"]
+mod demo_phev;
+
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
 use telltale::cli::replay;
-use telltale::config::{Config, Emergency};
+use telltale::config::Emergency;
 use telltale::delivery::{BootId, Lane, Limits, VehicleId};
 use telltale::gateway::{Effect, Gateway, Input, Setup, StoreEvent, StoreInventory, StoreRequest};
 use telltale::sim::{self, Begin, Scenario, What};
 use telltale::time::{KernelBoot, MonoTime, WallTime};
-
-const DEPLOYMENT: &str = r#"
-schema = 1
-profile = "demo-phev"
-[vehicle]
-id = "car-0001"
-[bus.powertrain]
-interface = "powertrain"
-[bus.body]
-interface = "body"
-[bus.energy]
-interface = "energy"
-[broker]
-host = "localhost"
-[store]
-path = "/var/lib/telltale"
-"#;
-
-fn config() -> Config {
-    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/car.toml");
-    let read = |path: &Path| if path == file { Ok(DEPLOYMENT.as_bytes().to_vec()) } else { std::fs::read(path) };
-    Config::load(&file, &read).unwrap_or_else(|problems| panic!("{problems}"))
-}
 
 /// Everything that left the car: topic below the root, and the event.
 fn drive(scenario: Scenario, seed: u64, seconds: u64) -> Vec<(String, Json)> {
     println!("{scenario:?}, seed {seed}");
     let recording = sim::record(scenario, seed, Duration::from_secs(seconds)).expect("the simulated car speaks");
     let mut lines = Vec::new();
-    let played =
-        replay::play(config(), replay::Logs { can: &recording.can, gnss: &recording.gnss, owner: &[] }, &mut lines);
+    let played = replay::play(
+        demo_phev::config(""),
+        replay::Logs { can: &recording.can, gnss: &recording.gnss, owner: &[] },
+        &mut lines,
+    );
     assert!(played.is_ok_and(|(_, written)| written.is_ok()), "no replay");
     let message = |line: &str| {
         let line: Json = serde_json::from_str(line).expect("a JSON line");
@@ -129,7 +111,7 @@ fn the_record_of_a_crash_is_the_first_thing_that_is_asked_of_the_store() {
     let now = MonoTime::from_millis(1_000);
     let setup = Setup {
         vehicle: VehicleId::new("car-0001").expect("valid"),
-        profile: config().profile,
+        profile: demo_phev::config("").profile,
         boot: BootId { counter: 1, random: 0 },
         kernel: KernelBoot(1),
         seed: 0,

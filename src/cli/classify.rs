@@ -13,8 +13,8 @@ use crate::config::Profile;
 use crate::crash::chain::{Chain, ChainSpec};
 use crate::crash::plot::{self, Mark, PlotSeries};
 use crate::crash::{
-    Classifier, FaultKind, Mounting, Observation, Orientation, Quantity, Sample, SensorFault, SensorIx, SensorSpec,
-    Severity, Side, Stage, Verdict,
+    AXES, Classifier, Mounting, Observation, Orientation, Quantity, Sample, SensorFault, SensorIx, SensorSpec,
+    Severity, Stage, Verdict,
 };
 use crate::rng::Rng;
 use crate::time::MonoTime;
@@ -273,15 +273,16 @@ fn report(outcome: &Outcome, sensors: &[Sensor]) -> Json {
     let milliseconds = |span: Duration| (span.as_secs_f64() * 1e6).round() / 1e3;
     let faults = outcome.faults.iter().map(|fault| {
         let name = sensors.get(usize::from(fault.sensor.0)).map(|sensor| sensor.spec.name.as_str());
-        let axis = ["x", "y", "z"].get(usize::from(fault.axis)).copied();
-        json!({ "sensor": name, "axis": axis, "fault": fault_name(fault.kind), "t_s": seconds(fault.at) })
+        let axis = AXES.get(usize::from(fault.axis)).copied();
+        json!({ "sensor": name, "axis": axis, "fault": fault.kind.name().replace('_', " "), "t_s": seconds(fault.at) })
     });
-    let stages = outcome.verdicts.iter().map(
-        |verdict| json!({ "event": verdict.event, "stage": stage_name(verdict.stage), "t_s": seconds(verdict.at) }),
-    );
+    let stages = outcome
+        .verdicts
+        .iter()
+        .map(|verdict| json!({ "event": verdict.event, "stage": verdict.stage.name(), "t_s": seconds(verdict.at) }));
     json!({
         "verdict": if crash.is_some() { "crash" } else { "none" },
-        "severity": last.and_then(|last| last.severity).map(severity_name),
+        "severity": last.and_then(|last| last.severity).map(Severity::name),
         "contact_s": crash.map(|crash| seconds(crash.contact)),
         "time_to_verdict_ms": crash.map(|crash| milliseconds(crash.at.since(crash.contact))),
         "delta_v": last.and_then(|last| last.delta_v).map(|delta_v| json!({
@@ -295,7 +296,7 @@ fn report(outcome: &Outcome, sensors: &[Sensor]) -> Json {
             "pdof_deg": round(direction.pdof_deg),
             "clock": direction.clock,
         })),
-        "side": last.map(|last| side_name(last.side)),
+        "side": last.map(|last| last.side.name()),
         "rollover": last.and_then(|last| last.rollover),
         "impacts": last.map(|last| last.impacts),
         "mais3": last.and_then(|last| last.mais3).map(|mais3| json!({
@@ -329,48 +330,9 @@ fn draw(title: &str, series: &Series, outcome: &Outcome) -> String {
     let said = outcome
         .verdicts
         .iter()
-        .map(|verdict| Mark { at_s: short(seconds(verdict.at)), label: stage_name(verdict.stage).to_owned() });
+        .map(|verdict| Mark { at_s: short(seconds(verdict.at)), label: verdict.stage.name().to_owned() });
     let marks: Vec<Mark> = contacts.into_iter().chain(said).collect();
     plot::svg(&PlotSeries::of_acceleration(title, &samples, short(contact.unwrap_or(first))), &marks)
-}
-
-const fn stage_name(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Suspected => "suspected",
-        Stage::Confirmed => "confirmed",
-        Stage::Graded => "graded",
-        Stage::Corrected => "corrected",
-        Stage::Closed => "closed",
-        Stage::Dismissed => "dismissed",
-    }
-}
-
-const fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Minor => "minor",
-        Severity::Moderate => "moderate",
-        Severity::Serious => "serious",
-    }
-}
-
-const fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::Front => "front",
-        Side::Right => "right",
-        Side::Rear => "rear",
-        Side::Left => "left",
-        Side::Unknown => "unknown",
-    }
-}
-
-const fn fault_name(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Stuck => "stuck",
-        FaultKind::ZeroShift => "zero shift",
-        FaultKind::Resonance => "resonance",
-        FaultKind::DeadAxis => "dead axis",
-        FaultKind::Recovered => "recovered",
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use crate::signals::intake::Conversion;
 use crate::signals::{SignalDef, SignalId};
 
-use crate::crash::{Mounting, Orientation, Quantity};
+use crate::crash::{AXES, Mounting, Orientation, Quantity};
 
 use super::{Bus, Config, GnssSource, InertialSensor, MessageRule, Source};
 
@@ -144,7 +144,7 @@ fn inertial(sensor: &InertialSensor) -> String {
         Quantity::Acceleration => ("acceleration", "m/s^2"),
         Quantity::AngularRate => ("angular rate", "degrees/s"),
     };
-    let axes: Vec<String> = ["x", "y", "z"]
+    let axes: Vec<String> = AXES
         .into_iter()
         .zip(sensor.gain)
         .zip(spec.axes)

@@ -7,10 +7,6 @@ use crate::crash::msd::{Version, Vin};
 
 use super::document::Section;
 
-/// The severities by their names in the deployment file.
-const SEVERITIES: [(&str, Severity); 3] =
-    [("minor", Severity::Minor), ("moderate", Severity::Moderate), ("serious", Severity::Serious)];
-
 /// How long somebody who is asked has for an answer: at least as long as it takes to find a phone under the seat, at
 /// most as long as a call for help can wait.
 const ANSWER_S: (i64, i64) = (10, 600);
@@ -113,11 +109,11 @@ fn assistance(section: Section<'_>) -> Option<AssistanceSettings> {
     let threshold = match threshold {
         None => (!section.has("threshold")).then_some(default.threshold),
         Some(entry) => {
-            let known = SEVERITIES.iter().find(|(name, _)| *name == entry.value);
+            let known = Severity::ALL.into_iter().find(|severity| severity.name() == entry.value);
             if known.is_none() {
                 section.wrong(entry.line, "threshold must be \"minor\", \"moderate\" or \"serious\"");
             }
-            known.map(|(_, severity)| *severity)
+            known
         }
     };
     let seconds = |key: &'static str, default: Duration| {

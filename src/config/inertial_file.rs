@@ -1,5 +1,7 @@
 //! `[[inertial]]` as it is written: each key with its own limits, nothing yet compared with DBC files.
 
+use crate::crash::AXES;
+
 use super::document::{Lined, Section, integer};
 use super::profile_file::{MAX_NOT_AVAILABLE, spelled};
 
@@ -32,9 +34,6 @@ pub(super) struct InertialEntry<'d> {
     pub(super) mounting: Option<Lined<&'d str>>,
     pub(super) orientation: Option<Lined<&'d str>>,
 }
-
-/// The names of the axes, in order.
-pub(super) const AXES: [&str; 3] = ["x", "y", "z"];
 
 /// Reads one section; none when something is missing without which nothing can be compared.
 pub(super) fn inertial(mut section: Section<'_>) -> Option<InertialEntry<'_>> {

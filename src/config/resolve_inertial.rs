@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::can::BusId;
 use crate::can::dbc::{Kind, Message, Signal};
-use crate::crash::{Mounting, Orientation, Quantity, SensorSpec};
+use crate::crash::{AXES, Mounting, Orientation, Quantity, SensorSpec};
 
 use super::document::{Document, Lined};
-use super::inertial_file::{AXES, InertialEntry};
+use super::inertial_file::InertialEntry;
 use super::problem::did_you_mean;
 use super::profile::InertialSensor;
 use super::profile_file::ProfileFile;

@@ -21,6 +21,6 @@ pub mod verdict;
 pub use calibration::Calibration;
 pub use classifier::Classifier;
 pub use observation::{Belts, Observation, Restraint, Sample};
-pub use sensor::{Mounting, Orientation, Quantity, SensorIx, SensorSpec};
+pub use sensor::{AXES, Mounting, Orientation, Quantity, SensorIx, SensorSpec};
 pub use sensor_fault::{FaultKind, SensorFault};
-pub use verdict::{DeltaV, Direction, Evidence, Probability, Severity, Side, Stage, Verdict};
+pub use verdict::{DeltaV, Direction, Evidence, KMH_PER_MPS, Probability, Severity, Side, Stage, Verdict};

@@ -31,6 +31,24 @@ pub enum Restraint {
     Unspecified,
 }
 
+impl Restraint {
+    /// All, in the order of the bits of a set of them.
+    pub const ALL: [Self; 6] = [Self::Front, Self::Left, Self::Right, Self::Rear, Self::Rollover, Self::Unspecified];
+
+    /// The name in documents and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Front => "front",
+            Self::Left => "left",
+            Self::Right => "right",
+            Self::Rear => "rear",
+            Self::Rollover => "rollover",
+            Self::Unspecified => "unspecified",
+        }
+    }
+}
+
 /// Who sits where, as far as the car knows. The driver's seat is bit 0, then row by row from left to right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Belts {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::sensor::AXES;
+
 /// One line of a panel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
@@ -57,7 +59,7 @@ impl PlotSeries {
     #[must_use]
     pub fn of_acceleration(title: &str, samples: &[(f32, [Option<f32>; 3])], from_s: f32) -> Self {
         let mut panels = [("acceleration in m/s²", vec![]), ("change of velocity in km/h", vec![])];
-        for (index, name) in ["x", "y", "z"].into_iter().enumerate() {
+        for (index, name) in AXES.into_iter().enumerate() {
             let points: Vec<(f32, f32)> =
                 samples.iter().filter_map(|(time_s, axes)| axes[index].map(|value| (*time_s, value))).collect();
             if points.is_empty() {

@@ -1,5 +1,8 @@
 //! What the profile states of a sensor: how far it can see, how often, how well, and whether it can be believed.
 
+/// The names of the axes, in the order of every array by axis.
+pub const AXES: [&str; 3] = ["x", "y", "z"];
+
 /// A sensor of the profile: an index into its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SensorIx(pub u8);

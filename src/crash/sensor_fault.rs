@@ -20,6 +20,20 @@ pub enum FaultKind {
     Recovered,
 }
 
+impl FaultKind {
+    /// The name in documents and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stuck => "stuck",
+            Self::ZeroShift => "zero_shift",
+            Self::Resonance => "resonance",
+            Self::DeadAxis => "dead_axis",
+            Self::Recovered => "recovered",
+        }
+    }
+}
+
 /// A fault, or its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SensorFault {

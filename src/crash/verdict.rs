@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::time::MonoTime;
 
+/// Inside all is SI; what people read is km/h.
+pub const KMH_PER_MPS: f64 = 3.6;
+
 /// How far an event has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
@@ -21,6 +24,21 @@ pub enum Stage {
     Dismissed,
 }
 
+impl Stage {
+    /// The name in documents and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Suspected => "suspected",
+            Self::Confirmed => "confirmed",
+            Self::Graded => "graded",
+            Self::Corrected => "corrected",
+            Self::Closed => "closed",
+            Self::Dismissed => "dismissed",
+        }
+    }
+}
+
 /// From where the car was struck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -34,6 +52,20 @@ pub enum Side {
     Left,
     /// The sensors cannot tell.
     Unknown,
+}
+
+impl Side {
+    /// The name in documents and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Front => "front",
+            Self::Right => "right",
+            Self::Rear => "rear",
+            Self::Left => "left",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Change of velocity of the car in m/s, in its own axes: negative x for a frontal impact.
@@ -80,6 +112,21 @@ pub enum Severity {
     Moderate,
     /// Serious injury is likely enough to send help unasked.
     Serious,
+}
+
+impl Severity {
+    /// All, the mildest first.
+    pub const ALL: [Self; 3] = [Self::Minor, Self::Moderate, Self::Serious];
+
+    /// The name in documents and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Minor => "minor",
+            Self::Moderate => "moderate",
+            Self::Serious => "serious",
+        }
+    }
 }
 
 /// What speaks for the crash, with figures. None where there was nothing.
@@ -136,4 +183,26 @@ pub struct Verdict {
     pub mais3: Option<Probability>,
     /// The class that follows; none before [`Stage::Graded`] where only saturated sensors spoke.
     pub severity: Option<Severity>,
+}
+
+impl Verdict {
+    /// That it happened, and nothing else.
+    #[must_use]
+    pub fn bare(event: u32, stage: Stage, at: MonoTime, contact: MonoTime) -> Self {
+        Self {
+            event,
+            stage,
+            at,
+            contact,
+            evidence: Evidence::default(),
+            delta_v: None,
+            direction: None,
+            side: Side::Unknown,
+            rollover: None,
+            impacts: 1,
+            occupants: None,
+            mais3: None,
+            severity: None,
+        }
+    }
 }

@@ -255,7 +255,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use crate::crash::black_box::{Damage, Identity, Recorder, Write};
-    use crate::crash::{Observation, Sample, SensorIx};
+    use crate::crash::{Observation, Sample, SensorIx, Stage, Verdict};
     use crate::delivery::BootId;
     use crate::time::{KernelBoot, MonoTime};
 
@@ -284,21 +284,7 @@ mod tests {
         recorder.handle(MonoTime::ZERO, &opened);
         let sample = Sample { sensor: SensorIx(0), axes: [Some(1.0), None, None] };
         recorder.observe(MonoTime::from_millis(5), &Observation::Sample(sample));
-        let verdict = crate::crash::Verdict {
-            event: 1,
-            stage: crate::crash::Stage::Suspected,
-            at: MonoTime::from_millis(6),
-            contact: MonoTime::from_millis(5),
-            evidence: crate::crash::Evidence::default(),
-            delta_v: None,
-            direction: None,
-            side: crate::crash::Side::Unknown,
-            rollover: None,
-            impacts: 1,
-            occupants: None,
-            mais3: None,
-            severity: None,
-        };
+        let verdict = Verdict::bare(1, Stage::Suspected, MonoTime::from_millis(6), MonoTime::from_millis(5));
         recorder.verdict(verdict.at, &verdict, None, 7);
         while let Some(request) = recorder.poll(verdict.at) {
             black_box.submit(request).unwrap();

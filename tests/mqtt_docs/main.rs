@@ -6,17 +6,18 @@
 #![cfg(feature = "demo")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../common/demo_phev.rs"]
+mod demo_phev;
 mod oddities;
 mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 use telltale::can::candump::Line;
 use telltale::cli::replay::{self, Logs};
-use telltale::config::Config;
 use telltale::delivery::{BootId, Topics, VehicleId, presence};
 use telltale::sim::{self, BUSES, Begin, Car, Fault, Recording, Scenario, What};
 use telltale::time::{MonoTime, WallTime};
@@ -34,6 +35,9 @@ const PILEUP: Duration = Duration::from_secs(45);
 const CONSENT: &str = r#"{"t": 0, "consent": "assistance", "given": true}
 {"t": 0, "consent": "emergency_contact", "given": true}
 "#;
+
+/// Helpers who wait no longer than they must.
+const HELPERS: &str = "[assistance]\nowner_answers_within_s = 10\ncontact_answers_within_s = 10\n";
 
 /// When the owner answers, some seconds after the crash: 2026-03-02T07:00:30Z.
 const ANSWERED_S: i64 = 1_772_434_830;
@@ -206,7 +210,8 @@ fn faulty_sensor() -> Vec<Message> {
 fn replayed(recording: &Recording, owner: &str) -> Vec<Message> {
     let logs = Logs { can: &recording.can, gnss: &recording.gnss, owner: owner.as_bytes() };
     let mut lines = Vec::new();
-    let (count, written) = replay::play(demo_phev(), logs, &mut lines).unwrap_or_else(|_| panic!("no replay"));
+    let (count, written) =
+        replay::play(demo_phev::config(HELPERS), logs, &mut lines).unwrap_or_else(|_| panic!("no replay"));
     assert!(count.bad_lines == 0 && count.foreign == 0 && written.is_ok());
     let lines = String::from_utf8(lines).expect("JSON lines");
     let message = |line| {
@@ -222,30 +227,4 @@ fn last_will() -> Message {
     let topics = Topics::new(VehicleId::new(VEHICLE).expect("valid"));
     let will = presence::last_will(&topics, BootId { counter: 1, random: 0 });
     Message::new(&will.topic, true, &will.payload)
-}
-
-fn demo_phev() -> Config {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let deployment = r#"
-schema = 1
-profile = "demo-phev"
-[vehicle]
-id = "car-0001"
-[bus.powertrain]
-interface = "powertrain"
-[bus.body]
-interface = "body"
-[bus.energy]
-interface = "energy"
-[broker]
-host = "localhost"
-[store]
-path = "/var/lib/telltale"
-[assistance]
-owner_answers_within_s = 10
-contact_answers_within_s = 10
-"#;
-    let file: PathBuf = root.join("profiles/car.toml");
-    let read = |path: &Path| if path == file { Ok(deployment.as_bytes().to_vec()) } else { std::fs::read(path) };
-    Config::load(&file, &read).unwrap_or_else(|problems| panic!("{problems}"))
 }

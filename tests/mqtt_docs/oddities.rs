@@ -11,7 +11,7 @@ use telltale::config::{Emergency, Profile};
 use telltale::crash::black_box::{
     BlackBoxEvent, Channel, Contents, FILE_BYTES, Identity, Recorder, SLOT_BYTES, SLOTS, Survey,
 };
-use telltale::crash::{Evidence, Side, Stage, Verdict};
+use telltale::crash::{Stage, Verdict};
 use telltale::delivery::{BootId, Limits, Privacy, StoreKey, VehicleId};
 use telltale::gateway::{
     BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, Setup, StoreEvent, StoreIncident, StoreInventory,
@@ -155,21 +155,7 @@ fn suspicion() -> Contents {
     recorder.value(MonoTime::from_millis(11_900), Channel::Latitude, 44.000_364_1);
     recorder.value(MonoTime::from_millis(11_900), Channel::Longitude, -24.998_334_5);
     let contact = MonoTime::from_millis(12_000);
-    let verdict = Verdict {
-        event: 1,
-        stage: Stage::Suspected,
-        at,
-        contact,
-        evidence: Evidence::default(),
-        delta_v: None,
-        direction: None,
-        side: Side::Unknown,
-        rollover: None,
-        impacts: 1,
-        occupants: None,
-        mais3: None,
-        severity: None,
-    };
+    let verdict = Verdict::bare(1, Stage::Suspected, at, contact);
     let wall = WallTime::from_unix_micros(MORNING_US).minus(Duration::from_secs(1_200));
     let wall = WallStamp { wall, source: TimeSource::Gnss, uncertainty_us: 250_000 };
     recorder.verdict(at, &verdict, Some(wall), 1);

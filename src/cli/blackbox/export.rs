@@ -6,13 +6,13 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::crash::Quantity;
 use crate::crash::black_box::{Channel, Contents, Recording, Tables};
 use crate::crash::plot::{Mark, Panel, PlotSeries, Trace, svg};
+use crate::crash::{AXES, Quantity};
 
 use super::super::exit::{Code, Failure};
 use super::super::output;
-use super::{seconds, stage, tables, zero};
+use super::{seconds, tables, zero};
 
 /// The picture shows the pulse: from so long before the contact to so long after it.
 const SHOWN_S: (f64, f64) = (-0.2, 0.6);
@@ -91,7 +91,7 @@ fn traces(recording: &Recording, sensor: u8, name: &str) -> Vec<Trace> {
         .map(|sample| (seconds(zero, sample.at), sample.axes))
         .filter(|(at, _)| (SHOWN_S.0..=SHOWN_S.1).contains(at))
         .collect();
-    let traces = ["x", "y", "z"].into_iter().enumerate().map(|(axis, letter)| Trace {
+    let traces = AXES.into_iter().enumerate().map(|(axis, letter)| Trace {
         label: format!("{name} {letter}"),
         points: samples.iter().map(|(at, axes)| (narrow(*at), axes[axis])).filter(|(_, y)| !y.is_nan()).collect(),
     });
@@ -105,7 +105,7 @@ fn marks(recording: &Recording) -> Vec<Mark> {
     for verdict in &recording.verdicts {
         let at = seconds(zero, verdict.at);
         if at <= SHOWN_S.1 {
-            marks.push(Mark { at_s: narrow(at), label: stage(verdict.stage).to_owned() });
+            marks.push(Mark { at_s: narrow(at), label: verdict.stage.name().to_owned() });
         }
     }
     marks

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value as Json, json};
 
 use crate::crash::black_box::{Contents, Lock, Recording, SlotState, Start, Tables};
-use crate::crash::{Quantity, Stage, Verdict};
+use crate::crash::{KMH_PER_MPS, Quantity, Stage, Verdict};
 use crate::io::black_box::{self, FILE_NAME};
 use crate::time::MonoTime;
 
@@ -94,7 +94,7 @@ fn headline(recording: &Recording) -> String {
         "record {}  {}  {}, {lock}, {whole}, {told}  {}",
         slot.record,
         time(recording).unwrap_or_else(|| "at an unknown time".to_owned()),
-        slot.stage.map_or("unknown", stage),
+        slot.stage.map_or("unknown", Stage::name),
         slot.crash
     )
 }
@@ -107,7 +107,7 @@ fn summary(recording: &Recording) -> Json {
         "record": slot.record,
         "crash": slot.crash.to_string(),
         "time": time(recording),
-        "stage": slot.stage.map(stage),
+        "stage": slot.stage.map(Stage::name),
         "state": match slot.state {
             SlotState::Empty => "empty",
             SlotState::Recording => "recording",
@@ -148,7 +148,7 @@ fn sensors(start: &Start) -> Json {
 
 fn word(verdict: &Verdict, zero: MonoTime) -> Json {
     json!({
-        "stage": stage(verdict.stage),
+        "stage": verdict.stage.name(),
         "at_s": seconds(zero, verdict.at),
         "contact_s": seconds(zero, verdict.contact),
         "delta_v_mps": verdict.delta_v.map(|delta_v| delta_v.resultant_mps),
@@ -172,26 +172,15 @@ fn show(recording: &Recording, contents: &Contents) -> Result<(), Failure> {
     for verdict in &recording.verdicts {
         let delta_v = verdict.delta_v.map_or_else(String::new, |delta_v| {
             let bound = if delta_v.is_lower_bound { "at least " } else { "" };
-            format!("  ΔV {bound}{:.1} km/h", delta_v.resultant_mps * 3.6)
+            format!("  ΔV {bound}{:.1} km/h", f64::from(delta_v.resultant_mps) * KMH_PER_MPS)
         });
-        output::text(&format!("{:<10} {:.3} s{delta_v}", stage(verdict.stage), seconds(zero, verdict.at)))?;
+        output::text(&format!("{:<10} {:.3} s{delta_v}", verdict.stage.name(), seconds(zero, verdict.at)))?;
     }
     match Tables::of(recording, &contents.recordings) {
         Some(found) => output::text(tables::csv(&found).trim_end())?,
         None => output::text("no tables: the record says nothing of a contact")?,
     }
     damage(contents)
-}
-
-const fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Suspected => "suspected",
-        Stage::Confirmed => "confirmed",
-        Stage::Graded => "graded",
-        Stage::Corrected => "corrected",
-        Stage::Closed => "closed",
-        Stage::Dismissed => "dismissed",
-    }
 }
 
 /// The first contact, else the suspicion, else where the samples begin.

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::crash::thresholds::CLIPPED_SHARE;
-use crate::crash::{Quantity, Restraint};
+use crate::crash::{KMH_PER_MPS, Quantity, Restraint};
 use crate::time::MonoTime;
 
 use super::channel::Channel;
@@ -34,8 +34,6 @@ const GAP_MAX: Duration = Duration::from_millis(50);
 
 /// Two events of one crash lie at most so far apart (563.5).
 const MULTI_EVENT_MAX: Duration = Duration::from_secs(5);
-
-const KMH_PER_MPS: f64 = 3.6;
 
 /// A change of velocity at a time after time zero, km/h.
 #[derive(Debug, Clone, Copy, PartialEq)]

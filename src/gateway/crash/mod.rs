@@ -18,7 +18,7 @@ use crate::can::BusId;
 use crate::can::silence::Silence;
 use crate::config::Profile;
 use crate::crash::black_box::{Channel, Identity, Recorder};
-use crate::crash::{Calibration, Classifier, FaultKind, Observation, SensorFault, SensorSpec, Stage, Verdict};
+use crate::crash::{AXES, Calibration, Classifier, FaultKind, Observation, SensorFault, SensorSpec, Stage, Verdict};
 use crate::delivery::{BootId, Lane, RecordId};
 use crate::gateway::Effect;
 use crate::services::{Event, Phase, Place, View, crash_id};
@@ -33,8 +33,6 @@ pub(super) const GROUP: &str = "safety";
 
 /// The name among the store's values.
 const SAVED: &str = "crash";
-
-const AXES: [&str; 3] = ["x", "y", "z"];
 
 /// In the order of a crash, for metrics.
 const STAGES: [Stage; 6] =
@@ -207,7 +205,7 @@ impl Crash {
 
     /// A verdict as an event, where it is for others.
     pub(super) fn report(&mut self, verdict: &Verdict, view: &View<'_>) -> Option<Event> {
-        let stage = report::stage_name(verdict.stage);
+        let stage = verdict.stage.name();
         let kind = report::kind(verdict.stage)?;
         let crash = crash_id(self.boot, verdict.event);
         warn!(crash, stage, "crash");
@@ -239,8 +237,8 @@ impl Crash {
         self.is_changed = true;
         let (event, data) = if let Some(kind) = fault {
             sensor.faults += 1;
-            warn!(sensor = sensor.name, axis = name, fault = fault_name(kind), "an inertial sensor is faulty");
-            ("sensor.fault", json!({ "axis": name, "fault": fault_name(kind) }))
+            warn!(sensor = sensor.name, axis = name, fault = kind.name(), "an inertial sensor is faulty");
+            ("sensor.fault", json!({ "axis": name, "fault": kind.name() }))
         } else {
             info!(sensor = sensor.name, axis = name, "an inertial sensor works again");
             ("sensor.recovered", json!({ "axis": name }))
@@ -256,7 +254,7 @@ impl Crash {
     /// Adds the state document.
     pub(super) fn describe(&self, view: &View<'_>, data: &mut Map<String, Json>) {
         let state_of = |axis: &Axis| {
-            let value = axis.fault.map_or("working", fault_name);
+            let value = axis.fault.map_or("working", FaultKind::name);
             json!({ "value": value, "quality": "good", "time": view.time(At::Mono(axis.since)) })
         };
         let sensors = self.sensors.iter().map(|sensor| {
@@ -296,7 +294,7 @@ impl Crash {
 
     /// Verdicts of this run by stage.
     pub(super) fn verdicts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        STAGES.into_iter().map(report::stage_name).zip(self.verdicts)
+        STAGES.into_iter().map(Stage::name).zip(self.verdicts)
     }
 
     pub(super) fn sensors(&self) -> impl Iterator<Item = SensorFigures<'_>> {
@@ -325,15 +323,5 @@ impl Crash {
             sensor.samples += u64::from(!is_lost);
             sensor.lost += u64::from(is_lost);
         }
-    }
-}
-
-const fn fault_name(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Stuck => "stuck",
-        FaultKind::ZeroShift => "zero_shift",
-        FaultKind::Resonance => "resonance",
-        FaultKind::DeadAxis => "dead_axis",
-        FaultKind::Recovered => "none",
     }
 }

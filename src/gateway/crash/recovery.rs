@@ -14,14 +14,11 @@ use serde_json::{Value as Json, json};
 
 use crate::can::BusId;
 use crate::crash::black_box::{Channel, Recording, Start, TimedSample, TimedValue};
-use crate::crash::{Belts, Classifier, Evidence, Observation, Restraint, Sample, SensorIx, Side, Stage, Verdict};
+use crate::crash::{Belts, Classifier, Observation, Restraint, Sample, SensorIx, Stage, Verdict};
 use crate::delivery::{Draft, Lane, Record, codec};
 use crate::time::{KernelBoot, MonoTime, Stamp, WallStamp};
 
 use super::report;
-
-const RESTRAINTS: [Restraint; 6] =
-    [Restraint::Front, Restraint::Left, Restraint::Right, Restraint::Rear, Restraint::Rollover, Restraint::Unspecified];
 
 /// What is to be told of a record; none when there is nothing.
 pub(super) fn report_of(recording: &Recording, classifier: impl FnOnce(&Start) -> Classifier) -> Option<Record> {
@@ -50,21 +47,7 @@ pub(super) fn report_of(recording: &Recording, classifier: impl FnOnce(&Start) -
 /// All that is known where no word of the classifier can be read.
 fn bare(recording: &Recording) -> Verdict {
     let at = recording.start.as_ref().map_or(MonoTime::ZERO, |start| start.suspected);
-    Verdict {
-        event: recording.slot.crash.event,
-        stage: recording.slot.stage.unwrap_or(Stage::Suspected),
-        at,
-        contact: at,
-        evidence: Evidence::default(),
-        delta_v: None,
-        direction: None,
-        side: Side::Unknown,
-        rollover: None,
-        impacts: 1,
-        occupants: None,
-        mais3: None,
-        severity: None,
-    }
+    Verdict::bare(recording.slot.crash.event, recording.slot.stage.unwrap_or(Stage::Suspected), at, at)
 }
 
 fn draft(recording: &Recording, kind: &str, verdict: &Verdict, is_confirmed: Option<bool>) -> Draft {
@@ -195,7 +178,7 @@ impl Replayed {
             Channel::Restraints => {
                 // The first time all are told, so that what was off counts as seen off.
                 let changed = self.restraints.replace(mask).map_or(u32::MAX, |before| before ^ mask);
-                let news = RESTRAINTS.into_iter().filter(|restraint| bit(changed, *restraint as u8));
+                let news = Restraint::ALL.into_iter().filter(|restraint| bit(changed, *restraint as u8));
                 news.map(|restraint| Observation::Restraint(restraint, bit(mask, restraint as u8))).collect()
             }
             Channel::SilentBuses => {

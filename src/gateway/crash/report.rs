@@ -4,19 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::crash::{Evidence, Restraint, Severity, Side, Stage, Verdict};
-
-const KMH_PER_MPS: f32 = 3.6;
-
-/// In the order of the bits of [`Evidence::restraints`].
-const RESTRAINTS: [(Restraint, &str); 6] = [
-    (Restraint::Front, "front"),
-    (Restraint::Left, "left"),
-    (Restraint::Right, "right"),
-    (Restraint::Rear, "rear"),
-    (Restraint::Rollover, "rollover"),
-    (Restraint::Unspecified, "unspecified"),
-];
+use crate::crash::{Evidence, KMH_PER_MPS, Restraint, Severity, Stage, Verdict};
 
 /// The event that a verdict is told as; none for what nobody outside is told.
 pub(super) const fn kind(stage: Stage) -> Option<&'static str> {
@@ -26,18 +14,6 @@ pub(super) const fn kind(stage: Stage) -> Option<&'static str> {
         Stage::Graded => Some("crash.graded"),
         Stage::Corrected => Some("crash.corrected"),
         Stage::Closed => Some("crash.closed"),
-    }
-}
-
-/// The name in metrics and documents.
-pub(super) const fn stage_name(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Suspected => "suspected",
-        Stage::Confirmed => "confirmed",
-        Stage::Graded => "graded",
-        Stage::Corrected => "corrected",
-        Stage::Closed => "closed",
-        Stage::Dismissed => "dismissed",
     }
 }
 
@@ -57,28 +33,25 @@ pub(super) fn data(crash: &str, verdict: &Verdict, contact: &Json) -> Json {
         .map(|p| json!({ "value": rounded(p.value, 3), "low": rounded(p.low, 3), "high": rounded(p.high, 3) }));
     json!({
         "crash": crash,
-        "stage": stage_name(verdict.stage),
+        "stage": verdict.stage.name(),
         "contact": contact,
         "evidence": evidence(&verdict.evidence),
         "delta_v": delta_v,
         "pdof_deg": verdict.direction.map(|direction| rounded(direction.pdof_deg, 0)),
         "clock_direction": verdict.direction.map(|direction| direction.clock),
-        "side": side(verdict.side),
+        "side": verdict.side.name(),
         "rollover": verdict.rollover,
         "impacts": verdict.impacts,
         "occupants": verdict.occupants.map(|(occupants, _)| occupants),
         "belted": verdict.occupants.map(|(_, belted)| belted),
         "p_mais3": p_mais3,
-        "severity": verdict.severity.map(severity),
+        "severity": verdict.severity.map(Severity::name),
     })
 }
 
 fn evidence(evidence: &Evidence) -> Json {
-    let restraints: Vec<&str> = RESTRAINTS
-        .into_iter()
-        .filter(|(restraint, _)| evidence.restraints >> (*restraint as u8) & 1 == 1)
-        .map(|(_, name)| name)
-        .collect();
+    let fired = Restraint::ALL.into_iter().filter(|restraint| evidence.restraints >> *restraint as u8 & 1 == 1);
+    let restraints: Vec<&str> = fired.map(Restraint::name).collect();
     json!({
         "peak_mps2": evidence.peak_mps2.map(|peak| rounded(peak, 1)),
         "delta_v_150ms_kmh": evidence.delta_v_150ms_mps.map(kmh),
@@ -93,34 +66,16 @@ fn evidence(evidence: &Evidence) -> Json {
     })
 }
 
-const fn side(side: Side) -> &'static str {
-    match side {
-        Side::Front => "front",
-        Side::Right => "right",
-        Side::Rear => "rear",
-        Side::Left => "left",
-        Side::Unknown => "unknown",
-    }
-}
-
-const fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Minor => "minor",
-        Severity::Moderate => "moderate",
-        Severity::Serious => "serious",
-    }
-}
-
 fn kmh(mps: f32) -> f64 {
-    rounded(mps * KMH_PER_MPS, 1)
+    rounded(f64::from(mps) * KMH_PER_MPS, 1)
 }
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn rounded(value: f32, digits: i32) -> f64 {
+fn rounded(value: impl Into<f64>, digits: i32) -> f64 {
     let factor = 10_f64.powi(digits);
     // A negative zero is a zero.
-    (f64::from(value) * factor).round() / factor + 0.0
+    (value.into() * factor).round() / factor + 0.0
 }

@@ -2,13 +2,11 @@
 //!
 //! Only good values are handed on; what was last known holds where a signal stops.
 
-use crate::crash::{Belts, Observation, Restraint};
+use crate::crash::{Belts, KMH_PER_MPS, Observation, Restraint};
 use crate::signals::{At, Quality, SignalId, Signals};
 
 /// A foot that rests on the pedal is not a foot that brakes: position in percent.
 const BRAKING_PERCENT: f64 = 3.0;
-
-const KMH_PER_MPS: f64 = 3.6;
 
 /// The wheels, in the order of VSS.
 const WHEELS: [&str; 4] = [

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::crash::{Direction, Evidence, Side};
+use crate::crash::{Direction, Side};
 use crate::services::testkit::{Car, Rng};
 use crate::time::Clock;
 
@@ -20,19 +20,12 @@ fn car(settings: Settings) -> Car<Assistance> {
 
 fn verdict(event: u32, stage: Stage, severity: Option<Severity>) -> Verdict {
     Verdict {
-        event,
-        stage,
-        at: MonoTime::ZERO,
-        contact: MonoTime::ZERO,
-        evidence: Evidence::default(),
-        delta_v: None,
         direction: Some(Direction { pdof_deg: 11.6, clock: 12 }),
         side: Side::Front,
         rollover: Some(false),
-        impacts: 1,
         occupants: Some((2, 1)),
-        mais3: None,
         severity,
+        ..Verdict::bare(event, stage, MonoTime::ZERO, MonoTime::ZERO)
     }
 }
 

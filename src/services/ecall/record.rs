@@ -11,7 +11,7 @@ use crate::crash::msd::{
     Activation, AdditionalData, DeltaV, EncodeError, ImpactLocation, IncidentInformation, Location, LocationDelta, Msd,
     Storage, VehicleType, Version, Vin, hex,
 };
-use crate::crash::{Side, Stage, Verdict};
+use crate::crash::{KMH_PER_MPS, Side, Stage, Verdict};
 use crate::services::Cx;
 use crate::services::moment::Moment;
 use crate::time::MonoTime;
@@ -28,8 +28,6 @@ const SIGMAS_AT_95: f64 = 2.0;
 
 /// What is measured in full is measured up to here: ±50 g over a pulse of 150 ms are 265 km/h, the field has 255.
 const RANGE_LIMIT_KMH: u8 = 255;
-
-const KMH_PER_MPS: f32 = 3.6;
 
 const VIN_CHARACTERS: usize = 17;
 
@@ -205,5 +203,5 @@ const fn storage(kind: Propulsion) -> Storage {
 
 #[expect(clippy::cast_possible_truncation, reason = "clamped to nine bits")]
 fn kmh(mps: f32) -> i16 {
-    (mps * KMH_PER_MPS).round().clamp(-255.0, 255.0) as i16
+    (f64::from(mps) * KMH_PER_MPS).round().clamp(-255.0, 255.0) as i16
 }

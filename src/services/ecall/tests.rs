@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::config::Propulsion;
 use crate::crash::msd::{ImpactLocation, Msd, Storage, Version, hex};
-use crate::crash::{DeltaV, Evidence, Severity, Side, Stage, Verdict};
+use crate::crash::{DeltaV, Severity, Side, Stage, Verdict};
 use crate::services::testkit::{Car, FIRST_BOOT_S, switch};
 use crate::services::{Place, Settings};
 use crate::signals::{At, SignalDef};
@@ -65,11 +65,6 @@ fn drive(car: &mut Car<Ecall>) {
 
 fn verdict(car: &Car<Ecall>, stage: Stage, x_mps: f32) -> Verdict {
     Verdict {
-        event: 1,
-        stage,
-        at: car.now(),
-        contact: car.now(),
-        evidence: Evidence::default(),
         delta_v: Some(DeltaV {
             x_mps: Some(x_mps),
             y_mps: Some(2.8),
@@ -77,13 +72,10 @@ fn verdict(car: &Car<Ecall>, stage: Stage, x_mps: f32) -> Verdict {
             uncertainty_mps: 0.5,
             is_lower_bound: false,
         }),
-        direction: None,
         side: Side::Front,
         rollover: Some(false),
-        impacts: 1,
-        occupants: None,
-        mais3: None,
         severity: Some(Severity::Serious),
+        ..Verdict::bare(1, stage, car.now(), car.now())
     }
 }
 
