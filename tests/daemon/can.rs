@@ -1,10 +1,14 @@
 //! The daemon on a real interface, and what only root in a guest of its own may do to it: the bench `hil/uml`.
 
 use std::fs;
-use std::path::Path;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::Duration;
 
+use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::signal::Signal;
 
 use crate::bench;
@@ -92,8 +96,7 @@ fn a_lamp_reaches_the_cloud_whatever_happens_to_the_interface() {
     bus_is(&cloud, "up");
     assert!(daemon.is_alive());
 
-    let raised = cloud.all().into_iter().filter(|message| message.topic == "event/telltale.raised").count();
-    assert_eq!(raised, 3, "each lamp once");
+    assert_eq!(count(&cloud.all(), "event/telltale.raised"), 3, "each lamp once");
     // Another consumer, later: what is retained tells it all.
     let late = Subscriber::start_as(broker.port, "late");
     late.newest("state/telltales", |state| {
@@ -124,9 +127,8 @@ fn a_flood_is_received_or_counted_as_dropped() {
     daemon.stop();
 }
 
-/// A disk of its own, taken away at the end. One that becomes full while the store is open is a case of `tests/store.rs`:
-/// with its events acknowledged, a store uses its room again for longer than a test may take.
-struct Disk(std::path::PathBuf);
+/// A disk of its own, taken away at the end.
+struct Disk(PathBuf);
 
 impl Disk {
     fn mount(directory: &Path) -> Self {
@@ -134,6 +136,36 @@ impl Disk {
         run("mount", &["-t", "tmpfs", "-o", "size=16M", "small", &directory.display().to_string()]);
         Self(directory.to_path_buf())
     }
+
+    /// Leaves no room; gives the file that must go for there to be some again.
+    fn fill(&self) -> PathBuf {
+        let filler = self.0.join("filler");
+        let _ = fs::write(&filler, vec![0; 32 << 20]);
+        filler
+    }
+}
+
+/// Takes the blocks back that the store has written zeros to for its next commits: minutes of them would go there.
+fn take_reserve(store: &Path) {
+    let file = fs::File::options().read(true).write(true).open(store.join("data.1/db")).expect("the store's file");
+    let mut content = Vec::new();
+    (&file).read_to_end(&mut content).expect("readable");
+    let used = content.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let (from, length) = (used.next_multiple_of(4096), content.len());
+    assert!(from < length, "nothing is reserved");
+    let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    let offset = |at: usize| i64::try_from(at).expect("a small file");
+    fallocate(&file, hole, offset(from), offset(length - from)).expect("a tmpfs makes holes");
+}
+
+/// How many events of this kind the cloud has.
+fn count(messages: &[Message], topic: &str) -> usize {
+    messages.iter().filter(|message| message.topic == topic).count()
+}
+
+/// One more event of this kind than so many comes.
+fn one_more(cloud: &Subscriber, topic: &str, than: usize) {
+    assert!(cloud.wait(|all: &[Message]| (count(all, topic) > than).then_some(())).is_some(), "no further {topic}");
 }
 
 impl Drop for Disk {
@@ -141,6 +173,78 @@ impl Drop for Disk {
         // Lazily, as the daemon of a test that failed may still be there.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
+}
+
+#[test]
+fn on_a_disk_that_becomes_full_events_are_sent_from_memory_and_durable_again_once_there_is_room() {
+    let test = "on_a_disk_that_becomes_full_events_are_sent_from_memory_and_durable_again_once_there_is_room";
+    let Some(interface) = interface(test) else { return };
+    let Some(broker) = Mosquitto::start(true, None) else { return };
+    let cloud = Subscriber::start(broker.port);
+    let mut car = Deployment::new(broker.port);
+    car.interface.clone_from(&interface);
+    let disk = Disk::mount(&car.folder.path().join("disk"));
+    car.store = disk.0.join("store");
+    let mut daemon = car.start();
+    let cluster = Cluster::start(&interface);
+    daemon.says("the store is open");
+    cloud.any("event/ignition.on", |_| true);
+
+    take_reserve(&car.store);
+    let filler = disk.fill();
+    for _ in 0..30 {
+        cluster.set_ignition(false);
+        sleep(Duration::from_millis(800));
+        cluster.set_ignition(true);
+        sleep(Duration::from_millis(800));
+        if count(&cloud.all(), "event/store.degraded") > 0 {
+            break;
+        }
+    }
+    cloud.any("event/store.degraded", |_| true);
+    let before = count(&cloud.all(), "event/ignition.off");
+    cluster.set_ignition(false);
+    one_more(&cloud, "event/ignition.off", before);
+    assert!(daemon.is_alive());
+
+    fs::remove_file(&filler).expect("it is there");
+    cluster.set_ignition(true);
+    cloud.any("event/store.recovered", |_| true);
+    car.metric_until("telltale_store_healthy", |healthy| healthy > 0.5);
+    daemon.stop();
+}
+
+#[test]
+fn on_a_disk_that_is_full_at_the_start_events_are_sent_from_memory_and_durable_once_there_is_room() {
+    let test = "on_a_disk_that_is_full_at_the_start_events_are_sent_from_memory_and_durable_once_there_is_room";
+    let Some(interface) = interface(test) else { return };
+    let Some(broker) = Mosquitto::start(true, None) else { return };
+    let cloud = Subscriber::start(broker.port);
+    let mut car = Deployment::new(broker.port);
+    car.interface.clone_from(&interface);
+    let disk = Disk::mount(&car.folder.path().join("disk"));
+    car.store = disk.0.join("store");
+    let mut daemon = car.start();
+    let cluster = Cluster::start(&interface);
+    daemon.says("the store is open");
+    cloud.any("event/ignition.on", |_| true);
+    daemon.stop();
+
+    let filler = disk.fill();
+    let before = count(&cloud.all(), "event/ignition.on");
+    let mut daemon = car.start();
+    cloud.any("event/store.degraded", |_| true);
+    // What it knew lies in the store: the ignition is news.
+    one_more(&cloud, "event/ignition.on", before);
+    let before = count(&cloud.all(), "event/ignition.off");
+    cluster.set_ignition(false);
+    one_more(&cloud, "event/ignition.off", before);
+    assert!(daemon.is_alive());
+
+    fs::remove_file(&filler).expect("it is there");
+    cloud.any("event/store.recovered", |_| true);
+    car.metric_until("telltale_store_healthy", |healthy| healthy > 0.5);
+    daemon.stop();
 }
 
 #[test]
@@ -160,12 +264,10 @@ fn on_a_read_only_disk_the_daemon_lives_and_says_so() {
             daemon.stop();
         }
         run("mount", &["-o", "remount,ro", &disk.0.display().to_string()]);
-        let seen = cloud.all().iter().filter(|message| message.topic == "event/store.degraded").count();
+        let seen = count(&cloud.all(), "event/store.degraded");
         let mut daemon = car.start();
-        let one_more = |all: &[Message]| {
-            (all.iter().filter(|message| message.topic == "event/store.degraded").count() > seen).then_some(())
-        };
-        assert!(cloud.wait(one_more).is_some(), "store there before: {has_store}; log:\n{}", daemon.log());
+        println!("store there before: {has_store}");
+        one_more(&cloud, "event/store.degraded", seen);
         assert!(daemon.is_alive());
         daemon.stop();
     }

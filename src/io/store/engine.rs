@@ -27,6 +27,8 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use sled::transaction::{ConflictableTransactionError, TransactionError, Transactional, TransactionalTree};
 use sled::{Batch, Db, Mode, Tree};
 
@@ -52,6 +54,13 @@ const REBUILD_WASTE: u64 = 8;
 
 /// Rows copied at once by a rebuild; with [`super::rows`] they take 1 MiB of memory.
 const REBUILD_ROWS: usize = 256;
+
+/// How long the file of an engine that was let go may stay locked: sled's own threads finish first what they have
+/// begun. Nobody else can hold the lock, because the directory is claimed. So many times [`LOCK_PAUSE`] are 2 s.
+const LOCK_TRIES: u32 = 200;
+
+/// Between two looks at the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 const VALUES: &str = "values";
 const META: &str = "meta";
@@ -171,6 +180,7 @@ impl Engine {
     pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
         fs::create_dir_all(dir)?;
         remove_unfinished_snapshots(dir)?;
+        wait_for_lock(&dir.join("db"))?;
         let db = sled::Config::new()
             .path(dir)
             .segment_size(SEGMENT_BYTES)
@@ -431,6 +441,23 @@ fn remove_unfinished_snapshots(dir: &Path) -> io::Result<()> {
         if name.starts_with("snap.") && name.ends_with(".generating") {
             fs::remove_file(&path)?;
         }
+    }
+    Ok(())
+}
+
+/// Waits until nobody holds sled's lock on its file; sled itself gives up at once.
+fn wait_for_lock(path: &Path) -> io::Result<()> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    for _ in 0..LOCK_TRIES {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Err((file, Errno::EWOULDBLOCK)) => file,
+            // Dropped, and with it the lock: what is wrong otherwise sled will say.
+            _ => break,
+        };
+        thread::sleep(LOCK_PAUSE);
     }
     Ok(())
 }
