@@ -14,7 +14,7 @@ use super::gnss_track::{EPOCH, Receiver};
 use super::scenario::{Scenario, Step};
 
 use super::transmitter::{Bus, Failure, SendError, Transmitter};
-use super::truth::{Noise, Truth};
+use super::truth::{Impact, Noise, Truth};
 use super::world::World;
 
 /// The steps of the world: while driving, while standing with the ignition off, and asleep.
@@ -193,6 +193,10 @@ impl Car {
             asleep: self.is_asleep(),
             covered: self.covered,
             energy: world.energy(),
+            impact: world.collision.as_ref().map(|collision| Impact {
+                contact: self.now - Duration::from_secs_f64(collision.since_contact_s()),
+                delta_v_mps: collision.delta_v_mps(),
+            }),
         }
     }
 

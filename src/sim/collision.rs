@@ -81,6 +81,8 @@ pub(super) struct Collision {
     time_s: f64,
     standing_s: f64,
     yaw_dps: f64,
+    /// The integral of what the structure feels along and across, since contact.
+    delta_v_mps: [f64; 2],
     /// The newest specific forces, oldest first: the sensor's memory.
     recent_mps2: [[f64; 3]; PACKED],
 }
@@ -103,6 +105,7 @@ impl Collision {
             time_s: 0.0,
             standing_s: 0.0,
             yaw_dps: 0.0,
+            delta_v_mps: [0.0; 2],
             recent_mps2: [chassis.accel_mps2; PACKED],
         }
     }
@@ -130,6 +133,9 @@ impl Collision {
             GRAVITY_MPS2 + 0.12 * pulse_mps2 + 0.5 * ringing_mps2,
         ];
         chassis.accel_mps2 = felt_mps2;
+        for (delta_v_mps, felt_mps2) in self.delta_v_mps.iter_mut().zip(felt_mps2) {
+            *delta_v_mps += felt_mps2 * dt_s;
+        }
         self.recent_mps2.rotate_left(1);
         if let Some(newest) = self.recent_mps2.last_mut() {
             *newest = felt_mps2;
@@ -140,6 +146,15 @@ impl Collision {
     /// The newest samples of the restraint sensor, oldest first.
     pub(super) fn recent_mps2(&self) -> [[f64; 3]; PACKED] {
         self.recent_mps2
+    }
+
+    pub(super) fn since_contact_s(&self) -> f64 {
+        self.time_s
+    }
+
+    /// What it has done to the car, forwards and to the left.
+    pub(super) fn delta_v_mps(&self) -> [f64; 2] {
+        self.delta_v_mps
     }
 
     /// The airbags have fired.

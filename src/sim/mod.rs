@@ -33,7 +33,7 @@ pub use car::{BUSES, Begin, Car, Emission, Fault, What};
 pub use record::{Recording, record};
 pub use scenario::Scenario;
 pub use transmitter::SendError;
-pub use truth::{Energy, Truth};
+pub use truth::{Energy, Impact, Truth};
 
 #[cfg(test)]
 mod tests;

@@ -334,6 +334,8 @@ struct Collision {
     fired_s: Option<f64>,
     /// In the 150 ms from contact, from the samples as they were sent.
     delta_mps: [f64; 2],
+    /// The truth behind them.
+    truly_mps: [f64; 2],
     peak_mps2: f64,
     at_rest: bool,
     last_body_s: f64,
@@ -343,7 +345,12 @@ struct Collision {
 fn collide(scenario: Scenario, seed: u64) -> Collision {
     let plans = plans();
     let mut felt = Collision::default();
-    for emission in car(scenario, seed) {
+    let mut car = car(scenario, seed);
+    while let Some(emission) = car.next() {
+        let truth = car.truth();
+        if let Some(impact) = truth.impact.filter(|impact| truth.at.since(impact.contact).as_secs_f64() < 0.150) {
+            felt.truly_mps = impact.delta_v_mps;
+        }
         let What::Frame(bus, frame) = &emission.what else { continue };
         let now_s = seconds(&emission);
         let values = decode(&plans, *bus, frame);
@@ -382,6 +389,9 @@ fn a_collision_takes_the_speed_that_its_pulse_says_and_fires_the_airbags() {
         assert!((11.0..14.5).contains(&seen.before_mps), "some 50 km/h");
         let along_mps = -seen.delta_mps[0];
         assert!((along_mps / seen.before_mps - 0.87).abs() < 0.05, "what is left slides away");
+        for (sent_mps, truly_mps) in seen.delta_mps.into_iter().zip(seen.truly_mps) {
+            assert!((sent_mps - truly_mps).abs() < 0.03 * along_mps, "the samples are the truth and noise");
+        }
         assert!((0.15..0.30).contains(&(seen.delta_mps[1] / seen.delta_mps[0])), "to the right front");
         assert!((150.0..490.0).contains(&seen.peak_mps2), "within the sensor's range");
         let contact_s = seen.contact_s.expect("it is felt");

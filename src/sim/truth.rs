@@ -50,6 +50,17 @@ pub struct Truth {
     pub covered: bool,
     /// Where the energy went since the beginning.
     pub energy: Energy,
+    /// The collision, once there was a contact.
+    pub impact: Option<Impact>,
+}
+
+/// What a collision has done to the car so far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Impact {
+    /// When it touched.
+    pub contact: MonoTime,
+    /// The integral of its acceleration since then, forwards and to the left, in m/s.
+    pub delta_v_mps: [f64; 2],
 }
 
 /// Energy since the beginning, in joules: what came in is either stored or lost.
