@@ -139,6 +139,28 @@ fn what_was_removed_is_gone_at_once_and_after_reopening() {
     assert_eq!(open.load(Lane::Critical, 0, 100).len(), 3);
 }
 
+/// sled writes what is not committed when it likes; nothing that the store does beside may disturb that.
+#[test]
+fn looking_between_commits_leaves_what_was_written_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = Open::at(dir.path());
+    let rounds = 40;
+    for first in (0..rounds).map(|round| round * 100) {
+        open.append(Lane::Event, first..first + 100, 6000);
+        for middle in (first..first + 90).step_by(30) {
+            let keys = (middle..middle + 30).map(|position| StoreKey { lane: Lane::Event, position });
+            open.done(StoreRequest::Remove(keys.collect()));
+            assert_eq!(open.load(Lane::Event, middle, 1)[0].0, middle + 30);
+        }
+        open.append(Lane::Critical, [first], 600);
+    }
+    open.close();
+    let mut open = Open::at(dir.path());
+    assert_eq!(open.inventory.incident, None);
+    assert_eq!(open.load(Lane::Event, 0, 10_000).len() as u64, rounds * 10);
+    assert_eq!(open.load(Lane::Critical, 0, 10_000).len() as u64, rounds);
+}
+
 #[test]
 fn the_largest_values_stay_in_the_log_and_larger_ones_are_refused() {
     let dir = tempfile::tempdir().unwrap();

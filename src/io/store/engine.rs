@@ -216,7 +216,10 @@ impl Engine {
     }
 
     /// Writes zeros up to the end of the segment that sled has begun: the commits that fill it then change neither the
-    /// length nor the blocks of the file. For the moments between commits; what cannot be written now is no fault.
+    /// length nor the blocks of the file. What cannot be written now is no fault.
+    ///
+    /// Only right after [`Engine::commit`]: sled writes changes that were applied and not flushed from threads of its own
+    /// whenever it likes, and zeros beside such a write would fall on it, and cut off the log there.
     pub(super) fn fill_segment(&self) -> Result<(), Fault> {
         // After a flush nothing of sled's writes is under way, and the last segment is the one it appends to.
         let mut at = self.file.metadata()?.len();

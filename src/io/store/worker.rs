@@ -108,20 +108,24 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
                 self.removals += u32::from(matches!(request, StoreRequest::Remove(_)));
                 answers.push(take(&engine, &mut mark, &mut self.pending, ticket, request)?);
             }
-            if self.removals >= REMOVALS_MAX || answers.iter().any(|answer| matches!(answer, Answer::Durable(_))) {
+            let is_due =
+                self.removals >= REMOVALS_MAX || answers.iter().any(|answer| matches!(answer, Answer::Durable(_)));
+            if is_due {
                 commit(&engine, mark, &mut self.pending)?;
                 (self.removals, self.waited) = (0, 0);
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
             }
-            Ok(answers)
+            Ok((answers, is_due))
         });
         match outcome {
-            Ok(answers) => {
+            Ok((answers, is_committed)) => {
                 self.state = State::Open(engine, mark);
                 for answer in answers {
                     self.answer(answer);
                 }
-                self.prepare();
+                if is_committed {
+                    self.prepare();
+                }
             }
             Err(fault) => {
                 drop(engine);
@@ -131,7 +135,7 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
         }
     }
 
-    /// What makes the next commit cheap, while nobody waits.
+    /// What makes the next commit cheap, while nobody waits. Only right after a commit: see [`Engine::fill_segment`].
     fn prepare(&mut self) {
         let State::Open(engine, _) = &self.state else { return };
         if let Err(fault) = engine.fill_segment() {
@@ -165,7 +169,10 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
             State::Open(..) if self.removals == 0 => {}
             State::Open(..) if self.waited < REMOVALS_TURNS => self.waited += 1,
             State::Open(engine, mark) => match caught(|| commit(engine, *mark, &mut self.pending)) {
-                Ok(()) => (self.removals, self.waited) = (0, 0),
+                Ok(()) => {
+                    (self.removals, self.waited) = (0, 0);
+                    self.prepare();
+                }
                 Err(fault) => self.fail(&fault),
             },
             State::Failed(_) if self.rest > 0 => self.rest -= 1,
