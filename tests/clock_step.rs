@@ -18,7 +18,7 @@ const ON_BENCH: &str = "TELLTALE_CLOCK_MAY_BE_SET";
 /// The wait that a step must cut short.
 const LONGEST: Duration = Duration::from_secs(60);
 /// How soon "at once" is on a slow bench.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(5);
 const HOUR_S: i64 = 3_600;
 
 #[test]

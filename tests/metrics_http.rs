@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 const LOOPBACK: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
 /// What a busy machine may add to a time limit.
-const SLACK: Duration = Duration::from_secs(10);
+const SLACK: Duration = Duration::from_secs(3);
 
 async fn page() -> (SocketAddr, mpsc::Receiver<Ask>, JoinHandle<()>) {
     let listener = Listener::bind(&Address::Tcp(LOOPBACK.into())).await.expect("a listener");
