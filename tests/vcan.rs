@@ -104,11 +104,23 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
+/// Waits until there are frames or there is news.
+async fn next_batch(port: &mut CanPort, frames: &mut Vec<(MonoTime, Frame)>) -> Option<BusEvent> {
+    loop {
+        port.ready().await;
+        let before = frames.len();
+        let news = port.read(frames).news;
+        if news.is_some() || frames.len() > before {
+            return news;
+        }
+    }
+}
+
 /// The next news, with the frames before it.
 async fn news(port: &mut CanPort, frames: &mut Vec<(MonoTime, Frame)>) -> BusEvent {
     let wait = async {
         loop {
-            if let Some(event) = port.next_batch(frames).await {
+            if let Some(event) = next_batch(port, frames).await {
                 return event;
             }
         }
@@ -124,10 +136,10 @@ async fn up(port: &mut CanPort) {
 async fn receive(port: &mut CanPort, count: usize) -> Vec<(MonoTime, Frame)> {
     let mut frames = Vec::new();
     while frames.len() < count {
-        let batch = tokio::time::timeout(SOON, port.next_batch(&mut frames)).await;
+        let batch = tokio::time::timeout(SOON, next_batch(port, &mut frames)).await;
         assert_eq!(batch.unwrap_or_else(|_| panic!("{} of {count} frames", frames.len())), None);
     }
-    let more = tokio::time::timeout(QUIET, port.next_batch(&mut frames)).await;
+    let more = tokio::time::timeout(QUIET, next_batch(port, &mut frames)).await;
     assert!(more.is_err(), "more than {count}: {frames:?}");
     frames
 }
@@ -246,7 +258,7 @@ async fn flood(bus: &Bus, sent: u64, receive_buffer: usize, pause_ms: u64) -> (u
     let mut frames = Vec::new();
     loop {
         let limit = if received + dropped < sent { SOON } else { QUIET };
-        let Ok(event) = tokio::time::timeout(limit, port.next_batch(&mut frames)).await else { break };
+        let Ok(event) = tokio::time::timeout(limit, next_batch(&mut port, &mut frames)).await else { break };
         for (_, frame) in frames.drain(..) {
             let number = u64::from_le_bytes(frame.payload().try_into().unwrap());
             in_order &= number >= next;
@@ -286,7 +298,7 @@ fn an_interface_that_goes_down_comes_up_is_deleted_and_made_again_is_followed() 
             assert_eq!(frames.len(), 1, "round {round}: what was received before is not lost");
             assert_eq!(news(&mut from, &mut Vec::new()).await, BusEvent::Down);
             assert!(matches!(from.send(&one), Err(SendError::Down)));
-            let quiet = tokio::time::timeout(PROBE_EVERY * 3, to.next_batch(&mut frames)).await;
+            let quiet = tokio::time::timeout(PROBE_EVERY * 3, next_batch(&mut to, &mut frames)).await;
             assert!(quiet.is_err(), "told once: {quiet:?}");
 
             bus.set("up");
@@ -304,7 +316,7 @@ fn an_interface_that_goes_down_comes_up_is_deleted_and_made_again_is_followed() 
                 }
                 assert_eq!(event, BusEvent::Missing, "round {round}");
             }
-            let quiet = tokio::time::timeout(PROBE_EVERY * 3, to.next_batch(&mut frames)).await;
+            let quiet = tokio::time::timeout(PROBE_EVERY * 3, next_batch(&mut to, &mut frames)).await;
             assert!(quiet.is_err(), "told once: {quiet:?}");
 
             bus.make();
@@ -362,7 +374,7 @@ fn a_port_that_waits_takes_no_time() {
             }
             let before = cpu();
             let mut frames = Vec::new();
-            let waited = tokio::time::timeout(PROBE_EVERY * 4, port.next_batch(&mut frames)).await;
+            let waited = tokio::time::timeout(PROBE_EVERY * 4, next_batch(&mut port, &mut frames)).await;
             assert!(waited.is_err(), "{state}: {waited:?}");
             let spent = cpu().saturating_sub(before);
             println!("{state}: {spent:?} in {:?}", PROBE_EVERY * 4);
@@ -391,10 +403,10 @@ fn a_wait_that_is_cancelled_again_and_again_loses_nothing_and_still_looks() {
             }
             let _ = from.send(&frame(0x1, FrameKind::Data, &number.to_le_bytes()));
             let wait = Duration::from_millis(u64::from(number % 2));
-            if let Ok(Some(event)) = tokio::time::timeout(wait, to.next_batch(&mut frames)).await {
+            if let Ok(Some(event)) = tokio::time::timeout(wait, next_batch(&mut to, &mut frames)).await {
                 events.push(event);
             }
-            if let Ok(Some(event)) = tokio::time::timeout(wait, from.next_batch(&mut Vec::new())).await {
+            if let Ok(Some(event)) = tokio::time::timeout(wait, next_batch(&mut from, &mut Vec::new())).await {
                 assert!(matches!(event, BusEvent::Down | BusEvent::Up));
             }
         }

@@ -4,14 +4,15 @@
 //!
 //! 1. calls [`Gateway::handle`] with what happened and the monotonic time,
 //! 2. drains [`Gateway::poll_effect`] until it is empty,
-//! 3. re-arms its timer from [`Gateway::poll_timeout`], and hands in [`Input::Timeout`] then.
+//! 3. re-arms its timer from [`Gateway::poll_timeout`], and hands in [`Input::Timeout`] then, in any case before an input
+//!    that is stamped later.
 //!
 //! The same inputs give the same effects, byte for byte.
 //!
 //! After each input the parts act in one order, so that each sees the work of those before it: the crash classifier,
 //! which hears inertial samples before anything else, time-outs of signals, ignition, the other services, publishing,
-//! delivery. Time never goes back: an input that is stamped earlier than the
-//! last one (frames of two buses, drained in batches) is handled as if it came now.
+//! delivery. Time never goes back: an input that is stamped earlier than the last one (frames of two buses that come
+//! within milliseconds of each other) is handled as if it came now. The shell sees to it that this is never more.
 
 mod adoption;
 mod buses;

@@ -9,18 +9,22 @@
 //!
 //! # Operation
 //!
-//! [`CanPort::next_batch`] does all of it: it opens, waits, reads up to [`BATCH_FRAMES`] with one recvmmsg(2), and says
-//! what changed. While the interface is not up it looks each [`PROBE_EVERY`] by binding a socket to the name, the one
-//! look that tells missing, down and up apart without any right; an old socket whose interface only went down is kept,
-//! so that nothing is missed when it comes up.
+//! [`CanPort::read`] does all of it, and never waits: it opens, reads up to [`BATCH_FRAMES`] with one recvmmsg(2), and
+//! says what changed. [`CanPort::ready`] tells when there is a reason to call it; it may be called without one. While the
+//! interface is not up it looks each [`PROBE_EVERY`] by binding a socket to the name, the one look that tells missing,
+//! down and up apart without any right; an old socket whose interface only went down is kept, so that nothing is missed
+//! when it comes up.
 
 mod socket;
 mod wire;
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use crate::can::{CanId, Frame};
 use crate::gateway::BusEvent;
@@ -77,14 +81,19 @@ pub enum SendError {
 pub struct CanPort {
     settings: CanSettings,
     link: Link,
-    probe: Interval,
+    /// When to look for the interface again, while it is not up.
+    probe_at: Instant,
     behind: bool,
+    /// For whoever waits for something that is no longer what there is to wait for.
+    changed: Arc<Notify>,
 }
 
 #[derive(Debug)]
 enum Link {
     /// Nothing was tried yet.
     New,
+    /// A socket that was made elsewhere; it was not told yet that it is up.
+    Given(BoundSocket),
     /// There is no such interface, or it cannot be opened.
     Missing,
     /// It is there, and not up. Its socket is kept.
@@ -93,13 +102,32 @@ enum Link {
     Up(BoundSocket),
 }
 
+/// What [`CanPort::read`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What changed; it is younger than the frames.
+    pub news: Option<BusEvent>,
+    /// The batch was full: there may be more frames.
+    pub is_full: bool,
+}
+
 impl CanPort {
-    /// Opens nothing yet. Must be called within a tokio runtime with I/O and time.
+    /// Opens nothing yet.
     #[must_use]
     pub fn new(settings: CanSettings) -> Self {
-        let mut probe = interval(PROBE_EVERY);
-        probe.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { settings, link: Link::New, probe, behind: false }
+        Self::with(settings, Link::New)
+    }
+
+    /// Reads a connected datagram socket that was made elsewhere, each of whose datagrams is a `struct can_frame` or
+    /// `struct canfd_frame`. When that fails the interface of the settings is looked for. Must be called within a tokio
+    /// runtime with I/O.
+    pub fn adopt(settings: CanSettings, socket: OwnedFd) -> io::Result<Self> {
+        let socket = BoundSocket::adopt(socket, settings.receive_buffer)?;
+        Ok(Self::with(settings, Link::Given(socket)))
+    }
+
+    fn with(settings: CanSettings, link: Link) -> Self {
+        Self { settings, link, probe_at: Instant::now(), behind: false, changed: Arc::default() }
     }
 
     /// The name of the interface.
@@ -114,45 +142,57 @@ impl CanPort {
     pub fn receive_buffer(&self) -> usize {
         match &self.link {
             Link::New | Link::Missing => 0,
-            Link::Down(socket) | Link::Up(socket) => socket.receive_buffer(),
+            Link::Given(socket) | Link::Down(socket) | Link::Up(socket) => socket.receive_buffer(),
         }
     }
 
-    /// Waits until there are frames or there is news, appends the frames to `sink`, oldest first, and returns the
-    /// news, which is younger than the frames. Stamps never decrease and are never in the future.
-    ///
-    /// May be cancelled at any time without loss, so it can stand in a `select!`.
-    pub async fn next_batch(&mut self, sink: &mut Vec<(MonoTime, Frame)>) -> Option<BusEvent> {
-        loop {
-            let before = sink.len();
-            let news = match &mut self.link {
-                Link::New | Link::Missing => {
-                    self.probe.tick().await;
-                    self.look()
-                }
-                Link::Down(socket) => {
-                    tokio::select! {
-                        biased;
-                        _ = self.probe.tick() => self.look(),
-                        outcome = socket.read_when_ready(sink) => self.judge(outcome, sink),
-                    }
-                }
-                Link::Up(socket) => {
-                    let outcome = socket.read_when_ready(sink).await;
-                    self.judge(outcome, sink)
-                }
-            };
-            if news.is_some() || sink.len() > before {
-                return news;
+    /// Resolves when [`Self::read`] should be called. For one who waits; may be dropped at any time. Must be called
+    /// within a tokio runtime with I/O and time.
+    pub fn ready(&self) -> impl Future<Output = ()> + use<> {
+        let changed = Arc::clone(&self.changed);
+        let (socket, probe_at) = match &self.link {
+            Link::New | Link::Given(_) | Link::Missing => (None, Some(self.probe_at)),
+            Link::Down(socket) => (Some(socket.ready()), Some(self.probe_at)),
+            Link::Up(socket) => (Some(socket.ready()), None),
+        };
+        async move {
+            tokio::select! {
+                biased;
+                () = on(socket) => {}
+                () = on(probe_at.map(sleep_until)) => {}
+                () = changed.notified() => {}
             }
         }
+    }
+
+    /// Appends the frames that wait to `sink`, oldest first and at most [`BATCH_FRAMES`], and says what changed. Stamps
+    /// never decrease and are never in the future. Must be called within a tokio runtime with I/O and time.
+    pub fn read(&mut self, sink: &mut Vec<(MonoTime, Frame)>) -> Found {
+        let mut is_full = false;
+        let news = match &mut self.link {
+            Link::Given(_) => self.came_up(),
+            Link::New | Link::Missing | Link::Down(_) if self.probe_at <= Instant::now() => {
+                self.look_later();
+                self.look()
+            }
+            Link::New | Link::Missing => None,
+            Link::Down(socket) | Link::Up(socket) => {
+                let outcome = socket.read(sink);
+                is_full = matches!(outcome, Ok(Read::Full));
+                self.judge(outcome, sink)
+            }
+        };
+        if news.is_some() {
+            self.changed.notify_one();
+        }
+        Found { news, is_full }
     }
 
     /// Puts a frame into the transmit queue of the kernel, at once or not at all.
     pub fn send(&self, frame: &Frame) -> Result<(), SendError> {
         match &self.link {
             Link::Up(socket) => socket.send(frame),
-            Link::New | Link::Missing | Link::Down(_) => Err(SendError::Down),
+            Link::New | Link::Given(_) | Link::Missing | Link::Down(_) => Err(SendError::Down),
         }
     }
 
@@ -199,10 +239,14 @@ impl CanPort {
         }
     }
 
+    fn look_later(&mut self) {
+        self.probe_at = Instant::now() + PROBE_EVERY;
+    }
+
     /// Frames on an interface that was down: it is up.
     fn came_up(&mut self) -> Option<BusEvent> {
         match std::mem::replace(&mut self.link, Link::Missing) {
-            Link::Down(socket) => {
+            Link::Given(socket) | Link::Down(socket) => {
                 self.link = Link::Up(socket);
                 Some(BusEvent::Up)
             }
@@ -217,7 +261,7 @@ impl CanPort {
     fn went_down(&mut self, sink: &mut Vec<(MonoTime, Frame)>) -> Option<BusEvent> {
         match std::mem::replace(&mut self.link, Link::Missing) {
             Link::Up(mut socket) => {
-                self.probe.reset();
+                self.look_later();
                 while let Ok(Read::Full) = socket.read(sink) {}
                 self.link = Link::Down(socket);
                 Some(BusEvent::Down)
@@ -232,7 +276,7 @@ impl CanPort {
     fn went_away(&mut self, error: &io::Error) -> BusEvent {
         tracing::warn!(interface = self.settings.interface, %error, "the CAN interface went away");
         self.link = Link::Missing;
-        self.probe.reset();
+        self.look_later();
         BusEvent::Missing
     }
 
@@ -245,5 +289,13 @@ impl CanPort {
         let (Link::Down(socket) | Link::Up(socket)) = &mut self.link else { return None };
         let count = socket.dropped().unwrap_or(0);
         (count > 0).then_some(BusEvent::Dropped(count))
+    }
+}
+
+/// The future, or none that ever ends.
+async fn on(future: Option<impl Future<Output = ()>>) {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
 }

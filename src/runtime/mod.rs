@@ -7,6 +7,7 @@
 //! Every source of input is a task on the bus thread. A task that ends unasked ends the daemon with its name: systemd
 //! starts it anew, which is better than half of it.
 
+mod buses;
 mod core;
 mod plan;
 mod progress;
@@ -104,7 +105,7 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
 
     // The car first: from here on its frames are decoded. What follows reads files, starts threads and waits for disks.
     let mut tasks = JoinSet::new();
-    sources::can(&mut tasks, &core, &mut plan);
+    sources::can(&mut tasks, &core, &mut plan)?;
     sources::gnss(&mut tasks, &core, &plan);
     tokio::task::yield_now().await;
 

@@ -1,6 +1,8 @@
 //! What the daemon is to do, and why it could not.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::os::fd::OwnedFd;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,6 +27,9 @@ pub struct Plan {
     pub stimuli: Option<mpsc::Receiver<Stimulus>>,
     /// Buses that are fed by [`Self::stimuli`] instead of their interface.
     pub is_fed: Vec<BusId>,
+    /// Buses that are read from these sockets instead of their interface: connected datagram sockets of any kind, each
+    /// of whose datagrams is a `struct can_frame` or `struct canfd_frame`.
+    pub sockets: BTreeMap<BusId, OwnedFd>,
     /// Called once a second.
     pub observer: Option<Observer>,
     /// Called after each frame.
@@ -50,7 +55,16 @@ impl Plan {
     /// The plan of a daemon on real interfaces.
     #[must_use]
     pub fn new(config: Config, reload: Box<dyn Fn() + Send>) -> Self {
-        Self { config, stimuli: None, is_fed: Vec::new(), observer: None, frame_watch: None, stop: None, reload }
+        Self {
+            config,
+            stimuli: None,
+            is_fed: Vec::new(),
+            sockets: BTreeMap::new(),
+            observer: None,
+            frame_watch: None,
+            stop: None,
+            reload,
+        }
     }
 
     /// The listener of the metrics page, if the deployment wants one.

@@ -1,6 +1,5 @@
 //! Where input comes from: one task per source, each handing what it gets to the core.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,11 +14,12 @@ use crate::gateway::{BusEvent, Gateway, Input, PortEvent, StoreEvent};
 use crate::io::metrics_http::Ask;
 use crate::io::netlink::NetworkWatch;
 use crate::io::serial::{GnssInput, GnssPort};
-use crate::io::socketcan::{BATCH_FRAMES, CanPort, CanSettings, RECEIVE_BUFFER};
+use crate::io::socketcan::{CanPort, CanSettings, RECEIVE_BUFFER};
 
+use super::buses::Buses;
 use super::core::Core;
 use super::named;
-use super::plan::{FrameWatch, Observer, Plan, Stimulus};
+use super::plan::{Failure, Observer, Plan, Stimulus};
 
 /// How often the machine's clock is looked at; a step is told at once.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
@@ -29,41 +29,32 @@ const OBSERVE_EVERY: Duration = Duration::from_secs(1);
 
 type Tasks = JoinSet<&'static str>;
 
-/// One task per interface.
-pub(super) fn can(tasks: &mut Tasks, core: &Rc<Core>, plan: &mut Plan) {
-    let watch = Rc::new(RefCell::new(plan.frame_watch.take()));
+/// One task per bus that is read.
+pub(super) fn can(tasks: &mut Tasks, core: &Rc<Core>, plan: &mut Plan) -> Result<(), Failure> {
+    let mut buses = Buses::default();
     for (bus, settings) in (0_u8..).map(BusId).zip(&plan.config.deployment.buses) {
         if plan.is_fed.contains(&bus) {
             continue;
         }
-        let port = CanPort::new(CanSettings {
+        let settings = CanSettings {
             interface: settings.interface.clone(),
             filters: plan.config.profile.filters(bus),
             receive_buffer: RECEIVE_BUFFER,
-        });
-        tasks.spawn_local(named("CAN reader", read_bus(Rc::clone(core), bus, port, Rc::clone(&watch))));
+        };
+        let port = match plan.sockets.remove(&bus) {
+            Some(socket) => CanPort::adopt(settings, socket)
+                .map_err(|source| Failure::system("read the socket that was given for a bus", source))?,
+            None => CanPort::new(settings),
+        };
+        buses.add(bus, port);
     }
-}
-
-async fn read_bus(core: Rc<Core>, bus: BusId, mut port: CanPort, watch: Rc<RefCell<Option<FrameWatch>>>) {
-    let mut batch = Vec::with_capacity(BATCH_FRAMES);
-    loop {
-        let news = port.next_batch(&mut batch).await;
-        let is_flooded = batch.len() >= BATCH_FRAMES;
-        for (at, frame) in batch.drain(..) {
-            core.input_at(at, Input::Frame(bus, &frame));
-            if let Some(watch) = &mut *watch.borrow_mut() {
-                core.look(|gateway| watch(gateway, at, &frame));
-            }
-        }
-        if let Some(event) = news {
-            core.input(Input::Bus(bus, event));
-        }
-        // A flooded bus must not starve the others; with an empty queue the next read waits by itself.
-        if is_flooded {
-            tokio::task::yield_now().await;
-        }
+    let count = buses.len();
+    core.set_buses(buses, plan.frame_watch.take());
+    for index in 0..count {
+        let core = Rc::clone(core);
+        tasks.spawn_local(named("CAN reader", async move { core.read_bus(index).await }));
     }
+    Ok(())
 }
 
 /// The GNSS receiver, if the deployment has one.

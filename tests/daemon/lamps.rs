@@ -108,13 +108,15 @@ impl Lamps {
         self.turns.load(Ordering::Relaxed)
     }
 
-    /// Lets the turns that have begun come to their ends, and gives how many there were.
-    pub(crate) fn finish(&self) -> u64 {
+    /// Lets the turns that have begun come to their ends, and gives how often each lamp had one.
+    pub(crate) fn finish(&self) -> Vec<(String, u64)> {
         self.no_more.store(true, Ordering::Relaxed);
         while !self.is_dark.load(Ordering::Acquire) {
             sleep(PERIOD);
         }
-        self.turns()
+        let (rounds, rest) = (self.turns() / u64::from(LAMPS), self.turns() % u64::from(LAMPS));
+        let of = |lamp: u16| rounds + u64::from(u64::from(lamp) < rest);
+        (0..LAMPS).map(|lamp| (name(lamp), of(lamp))).filter(|(_, turns)| *turns > 0).collect()
     }
 }
 

@@ -1,7 +1,8 @@
 //! One bound CAN_RAW socket: opened, read in batches, asked for its drops, written to.
 
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -10,7 +11,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, getsockopt, 
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 use socketcan::{CanAddr, CanFdSocket, Socket as _, SocketOptions as _};
-use tokio::io::{Interest, Ready};
+use tokio::io::Interest;
 
 use super::wire::{FD_BYTES, filter, parse, serialize};
 use super::{BATCH_FRAMES, CanSettings, FILTERS_MAX, STAMP_AGE_MAX_NS, SendError};
@@ -33,12 +34,15 @@ pub(super) enum Read {
 /// What to wake up for. An interface that goes down makes no data, only an error (`EPOLLERR`).
 const NEWS: Interest = Interest::READABLE.add(Interest::ERROR);
 
+/// The index of what is no interface; the kernel's begin at 1.
+const NO_INDEX: u32 = 0;
+
 /// A bound socket.
 #[derive(Debug)]
 pub(super) struct BoundSocket {
     socket: CanFdSocket,
     /// A second descriptor of the same socket, for the runtime to watch.
-    watched: Watched,
+    watched: Arc<Watched>,
     index: u32,
     receive_buffer: usize,
     drops: u32,
@@ -56,12 +60,22 @@ impl BoundSocket {
             socket.set_filters(&filters)?;
         }
         socket.set_error_filter_accept_all()?;
+        Self::prepare(socket, index, settings.receive_buffer)
+    }
+
+    /// Takes a connected datagram socket of another kind, each of whose datagrams is a frame in the kernel's form.
+    pub(super) fn adopt(socket: OwnedFd, receive_buffer: usize) -> io::Result<Self> {
+        let socket = CanFdSocket::from(socket);
+        socket.set_nonblocking(true)?;
+        Self::prepare(socket, NO_INDEX, receive_buffer)
+    }
+
+    fn prepare(socket: CanFdSocket, index: u32, receive_buffer: usize) -> io::Result<Self> {
         setsockopt(&socket, ReceiveTimestampns, &true)?;
         // The first needs CAP_NET_ADMIN, the second stays below net.core.rmem_max.
-        setsockopt(&socket, RcvBufForce, &settings.receive_buffer)
-            .or_else(|_| setsockopt(&socket, RcvBuf, &settings.receive_buffer))?;
+        setsockopt(&socket, RcvBufForce, &receive_buffer).or_else(|_| setsockopt(&socket, RcvBuf, &receive_buffer))?;
         let receive_buffer = getsockopt(&socket, RcvBuf)?;
-        let watched = watch(socket.as_fd().try_clone_to_owned()?, NEWS)?;
+        let watched = Arc::new(watch(socket.as_fd().try_clone_to_owned()?, NEWS)?);
         Ok(Self { socket, watched, index, receive_buffer, drops: 0, last: MonoTime::ZERO })
     }
 
@@ -84,21 +98,38 @@ impl BoundSocket {
         self.receive_buffer
     }
 
-    /// Reads one batch when there is one. Nothing is lost when this is dropped while it waits.
-    pub(super) async fn read_when_ready(&mut self, sink: &mut Vec<(MonoTime, Frame)>) -> io::Result<Read> {
-        let mut ready = self.watched.ready(NEWS).await?;
-        // `AsyncFd::try_io` takes one interest only: with two it never calls (tokio 1.54, `Interest::mask`).
-        let read = ready.try_io(|_| receive(&self.socket, &mut self.last, sink));
-        if matches!(read, Ok(Ok(Read::All))) {
-            // The queue was empty then: epoll tells of what came since, and asking again would find nothing.
-            ready.clear_ready_matching(Ready::READABLE);
+    /// Resolves when there is something to read: frames, or what became of the interface.
+    pub(super) fn ready(&self) -> impl Future<Output = ()> + use<> {
+        let watched = Arc::clone(&self.watched);
+        async move {
+            if watched.ready(NEWS).await.is_err() {
+                // The runtime ends, and whoever waits with it.
+                std::future::pending::<()>().await;
+            }
         }
-        read.unwrap_or_else(|_| Err(io::ErrorKind::WouldBlock.into()))
     }
 
-    /// Takes what is waiting, at most one batch.
+    /// Takes what is waiting, at most one batch, whether the runtime has heard of it yet or not.
     pub(super) fn read(&mut self, sink: &mut Vec<(MonoTime, Frame)>) -> io::Result<Read> {
-        receive(&self.socket, &mut self.last, sink)
+        let mut outcome = None;
+        // `AsyncFd::try_io` takes one interest only: with two it never calls (tokio 1.54, `Interest::mask`).
+        for interest in [Interest::READABLE, Interest::ERROR] {
+            if outcome.is_some() {
+                break;
+            }
+            let _: io::Result<()> = self.watched.try_io(interest, |_| {
+                let read = receive(&self.socket, &mut self.last, sink);
+                let is_drained = match &read {
+                    Ok(Read::All) => interest == Interest::READABLE,
+                    Ok(_) => false,
+                    Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+                };
+                outcome = Some(read);
+                // With an empty queue epoll tells of what comes next, and asking again would find nothing.
+                if is_drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+        }
+        outcome.unwrap_or_else(|| receive(&self.socket, &mut self.last, sink))
     }
 
     /// How many frames the kernel dropped since this was asked the last time, because the receive queue was full.
@@ -163,6 +194,10 @@ fn receive(socket: &CanFdSocket, last: &mut MonoTime, sink: &mut Vec<(MonoTime, 
 const MEMINFO_BYTES: usize = 36;
 const MEMINFO_DROPS_AT: usize = 32;
 
+/// A look at both clocks that takes longer was interrupted; so many are made at most.
+const LOOK_NS: i128 = 5_000;
+const LOOKS_MAX: u32 = 3;
+
 /// Kernel stamps are of CLOCK_REALTIME; both clocks, read together, turn them into monotonic time.
 struct StampClock {
     real_ns: i128,
@@ -170,9 +205,24 @@ struct StampClock {
 }
 
 impl StampClock {
+    /// Whoever is interrupted between the looks at the two clocks looks again: the error would set one bus's frames
+    /// before those of another.
     fn read() -> io::Result<Self> {
         let nanos = |clock| clock_gettime(clock).map(|time| nanos(&time));
-        Ok(Self { real_ns: nanos(ClockId::CLOCK_REALTIME)?, mono_ns: nanos(ClockId::CLOCK_BOOTTIME)? })
+        let mut best = None;
+        for _ in 0..LOOKS_MAX {
+            let before_ns = nanos(ClockId::CLOCK_BOOTTIME)?;
+            let real_ns = nanos(ClockId::CLOCK_REALTIME)?;
+            let after_ns = nanos(ClockId::CLOCK_BOOTTIME)?;
+            let took_ns = after_ns - before_ns;
+            if best.as_ref().is_none_or(|(least_ns, _)| took_ns < *least_ns) {
+                best = Some((took_ns, Self { real_ns, mono_ns: before_ns + took_ns / 2 }));
+            }
+            if took_ns <= LOOK_NS {
+                break;
+            }
+        }
+        best.map(|(_, clock)| clock).ok_or_else(|| io::ErrorKind::Other.into())
     }
 
     /// Now when there is no stamp, or when the wall clock was set since it was made.
