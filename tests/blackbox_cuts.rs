@@ -4,6 +4,8 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::cast_possible_truncation, reason = "the file has a few million bytes")]
 
+#[path = "common/black_box_disk.rs"]
+mod black_box_disk;
 #[path = "common/demo_phev.rs"]
 mod demo_phev;
 
@@ -14,9 +16,7 @@ use serde_json::Value as Json;
 
 use telltale::config::Emergency;
 use telltale::crash::Stage;
-use telltale::crash::black_box::{
-    BlackBoxEvent, BlackBoxRequest, Contents, FILE_BYTES, SLOT_BYTES, SLOTS, Slot, Survey,
-};
+use telltale::crash::black_box::{BlackBoxEvent, BlackBoxRequest, Slot};
 use telltale::delivery::{BootId, Lane, Limits, StoreKey, VehicleId};
 use telltale::gateway::{
     Effect, Gateway, Input, LaneInventory, LinkEvent, PublishToken, Setup, StoreEvent, StoreInventory, StoreRequest,
@@ -26,6 +26,8 @@ use telltale::rng::Rng;
 
 use telltale::sim::{Begin, Car, Emission, Scenario, What};
 use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
+
+use black_box_disk::{made, put, read};
 
 const MORNING: WallTime = WallTime::from_unix_micros(1_772_434_800_000_000);
 
@@ -37,7 +39,11 @@ const AFTERLIFE: Duration = Duration::from_secs(20);
 
 const STEP: Duration = Duration::from_millis(1);
 
+/// How much later than the store the black box may be open.
+const LATE: Duration = Duration::from_millis(1_500);
+
 /// What survives a power cut, and what the cloud heard.
+#[derive(Clone)]
 struct Remains {
     file: Vec<u8>,
     store: BTreeMap<StoreKey, Vec<u8>>,
@@ -49,6 +55,19 @@ struct Heard {
     topic: String,
     id: String,
     crash: String,
+    data: Json,
+}
+
+impl Remains {
+    fn empty() -> Self {
+        Self { file: made(), store: BTreeMap::new(), heard: Vec::new() }
+    }
+
+    /// What the cloud heard of a crash first.
+    fn reports(&self) -> Vec<&Heard> {
+        let topics = ["event/crash.detected", "event/crash.recovered"];
+        self.heard.iter().filter(|heard| topics.contains(&heard.topic.as_str())).collect()
+    }
 }
 
 /// One life of the daemon.
@@ -59,12 +78,15 @@ struct Life {
     writing: Option<(MonoTime, BlackBoxRequest)>,
     requests: VecDeque<(MonoTime, StoreTicket, StoreRequest)>,
     sending: VecDeque<(MonoTime, PublishToken, Heard)>,
+    /// When the black box opens, if it is not open.
+    opens: Option<MonoTime>,
     /// The first write of a record was asked for, in this life or an earlier one.
     has_begun: bool,
 }
 
 impl Life {
-    fn begin(number: u32, now: MonoTime, remains: Remains, rng: Rng) -> Self {
+    /// The black box opens before the store, or so long after it.
+    fn begin(number: u32, now: MonoTime, remains: Remains, rng: Rng, late: Option<Duration>) -> Self {
         let setup = Setup {
             vehicle: VehicleId::new("car-0001").expect("valid"),
             profile: demo_phev::config("").profile,
@@ -84,10 +106,12 @@ impl Life {
             writing: None,
             requests: VecDeque::new(),
             sending: VecDeque::new(),
+            opens: late.map(|late| now + late),
             has_begun: number > 1,
         };
-        let contents = read(&life.remains.file, Slot::is_unreported);
-        life.input(now, Input::BlackBox(BlackBoxEvent::Opened(Box::new(contents))));
+        if late.is_none() {
+            life.open_black_box(now);
+        }
         let inventory = inventory(&life.remains.store);
         life.input(now, Input::Store(StoreEvent::Opened(inventory)));
         let wall = MORNING.plus(now.since(MonoTime::ZERO));
@@ -95,6 +119,11 @@ impl Life {
         life.input(now, Input::Clock(reading));
         life.input(now, Input::Link(LinkEvent::Up { session_present: true }));
         life
+    }
+
+    fn open_black_box(&mut self, now: MonoTime) {
+        let contents = read(&self.remains.file, Slot::is_unreported);
+        self.input(now, Input::BlackBox(BlackBoxEvent::Opened(Box::new(contents))));
     }
 
     fn input(&mut self, now: MonoTime, input: Input<'_>) {
@@ -120,7 +149,8 @@ impl Life {
                 let event: Json = serde_json::from_slice(&publication.payload).expect("a payload is JSON");
                 let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
                 let topic = publication.topic.splitn(4, '/').nth(3).unwrap_or_default().to_owned();
-                let heard = Heard { topic, id: text(&event["id"]), crash: text(&event["subject"]) };
+                let data = event["data"].clone();
+                let heard = Heard { topic, id: text(&event["id"]), crash: text(&event["subject"]), data };
                 assert!(self.has_begun || heard.topic != "event/crash.detected", "sent before it was recorded");
                 self.sending.push_back((soon(&mut self.rng, 40), publication.token, heard));
             }
@@ -130,6 +160,9 @@ impl Life {
 
     /// Answers what is due.
     fn turn(&mut self, now: MonoTime) {
+        if self.opens.take_if(|opens| *opens <= now).is_some() {
+            self.open_black_box(now);
+        }
         if let Some((_, request)) = self.writing.take_if(|(due, _)| *due <= now) {
             for write in &request.writes {
                 put(&mut self.remains.file, write.offset, &write.bytes);
@@ -199,20 +232,6 @@ impl Life {
     }
 }
 
-fn put(file: &mut [u8], offset: u64, bytes: &[u8]) {
-    let at = offset as usize;
-    file[at..at + bytes.len()].copy_from_slice(bytes);
-}
-
-fn read(file: &[u8], wanted: impl Fn(&Slot) -> bool) -> Contents {
-    let (table, slots) = file.split_at(file.len() - SLOTS * SLOT_BYTES);
-    let mut survey = Survey::new(table);
-    for (index, slot) in slots.chunks(SLOT_BYTES).enumerate() {
-        survey.slot(index, slot, &wanted);
-    }
-    survey.finish()
-}
-
 fn inventory(store: &BTreeMap<StoreKey, Vec<u8>>) -> StoreInventory {
     let lanes = Lane::ALL.into_iter().filter_map(|lane| {
         let own: Vec<_> = store.iter().filter(|(key, _)| key.lane == lane).collect();
@@ -228,8 +247,7 @@ fn drive() -> (Vec<Emission>, MonoTime) {
     let begin = Begin { mono: MonoTime::ZERO, wall: MORNING };
     let car = Car::new(1, Scenario::Crash, begin).expect("the simulated car speaks");
     let emissions: Vec<Emission> = car.take_while(|emission| emission.at < MonoTime::from_millis(120_000)).collect();
-    let empty = Remains { file: vec![0; FILE_BYTES as usize], store: BTreeMap::new(), heard: Vec::new() };
-    let mut life = Life::begin(1, MonoTime::ZERO, empty, Rng::new(0));
+    let mut life = Life::begin(1, MonoTime::ZERO, Remains::empty(), Rng::new(0), None);
     play(&mut life, &emissions, MonoTime::from_millis(120_000));
     let contents = read(&life.remains.file, |_| true);
     let [recording] = contents.recordings.as_slice() else { panic!("{} records", contents.recordings.len()) };
@@ -267,31 +285,28 @@ fn whatever_the_moment_of_the_cut_a_confirmed_crash_is_heard_of_under_one_id() {
     let seed = std::env::var("TELLTALE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
     println!("seed {seed}, contact at {contact:?}");
     let (mut detected, mut recovered, mut silent) = (0, 0, 0);
+    // In half of the lives the store is open first: at once before the black box, or long before.
+    let mut rng_of_lives = Rng::new(seed);
+    let late = |rng: &mut Rng| [None, None, Some(Duration::from_millis(1)), Some(LATE)][rng.index(4)];
     for number in 0..42 {
         let mut rng = Rng::new(seed.wrapping_mul(1_000).wrapping_add(number));
         // A third within the suspicion, a third while the crash is told.
         let cut_ms = rng.below([2_000, 250, 45][number as usize % 3]);
-        let empty = Remains { file: vec![0; FILE_BYTES as usize], store: BTreeMap::new(), heard: Vec::new() };
-        let mut life = Life::begin(1, contact - BEFORE, empty, rng);
+        let mut life = Life::begin(1, contact - BEFORE, Remains::empty(), rng, None);
         play(&mut life, &emissions, contact + Duration::from_millis(cut_ms));
         let (mut remains, mut rng) = life.cut();
         let left = read(&remains.file, |_| true);
         let stage = left.recordings.first().and_then(|recording| recording.slot.stage);
         // The power goes again while the daemon recovers, now and then.
         for number in 2..2 + rng.below(3) as u32 {
-            let mut life = Life::begin(number, MonoTime::from_millis(500), remains, rng);
+            let mut life = Life::begin(number, MonoTime::from_millis(500), remains, rng, late(&mut rng_of_lives));
             let span = Duration::from_millis(life.rng.below(300));
             life.pass(MonoTime::from_millis(500), span);
             (remains, rng) = life.cut();
         }
-        let mut life = Life::begin(9, MonoTime::from_millis(500), remains, rng);
+        let mut life = Life::begin(9, MonoTime::from_millis(500), remains, rng, late(&mut rng_of_lives));
         life.pass(MonoTime::from_millis(500), AFTERLIFE);
-        let told: Vec<&Heard> = life
-            .remains
-            .heard
-            .iter()
-            .filter(|heard| ["event/crash.detected", "event/crash.recovered"].contains(&heard.topic.as_str()))
-            .collect();
+        let told = life.remains.reports();
         let ids: BTreeSet<&str> = told.iter().map(|heard| heard.id.as_str()).collect();
         let crashes: BTreeSet<&str> = told.iter().map(|heard| heard.crash.as_str()).collect();
         let case = format!("seed {seed}, cut {number} after {cut_ms} ms, left {stage:?}: {told:?}");
@@ -308,4 +323,49 @@ fn whatever_the_moment_of_the_cut_a_confirmed_crash_is_heard_of_under_one_id() {
     }
     println!("detected {detected}, recovered {recovered}, neither {silent}");
     assert!(detected > 12 && recovered > 0, "the cuts do not reach every case");
+}
+
+/// What is left when the power goes: once for each way in which a record can be untold.
+fn untold(emissions: &[Emission], contact: MonoTime) -> BTreeMap<(Stage, bool), Vec<u8>> {
+    let mut life = Life::begin(1, contact - BEFORE, Remains::empty(), Rng::new(1), None);
+    let mut files = BTreeMap::new();
+    let mut rest = emissions;
+    for after_ms in 0..200 {
+        let until = contact + Duration::from_millis(after_ms);
+        let (piece, later) = rest.split_at(rest.partition_point(|emission| emission.at < until));
+        play(&mut life, piece, until);
+        rest = later;
+        let left = read(&life.remains.file, Slot::is_unreported);
+        if let Some((recording, stage)) = left.recordings.first().and_then(|left| Some((left, left.slot.stage?))) {
+            files.entry((stage, recording.report.is_some())).or_insert_with(|| life.remains.file.clone());
+        }
+    }
+    files
+}
+
+/// The same remains, once with the black box open first and twice with the store: the same is told, under the same id.
+#[test]
+fn whether_the_store_or_the_black_box_opens_first_the_same_is_told_once() {
+    let (emissions, contact) = drive();
+    let mut kinds = BTreeSet::new();
+    for (state, file) in untold(&emissions, contact) {
+        let told = [None, Some(Duration::from_millis(1)), Some(LATE)].map(|late| {
+            let remains = Remains { file: file.clone(), ..Remains::empty() };
+            let mut life = Life::begin(2, MonoTime::from_millis(500), remains, Rng::new(1), late);
+            life.pass(MonoTime::from_millis(500), AFTERLIFE);
+            let rest = read(&life.remains.file, Slot::is_unreported);
+            assert!(rest.recordings.is_empty(), "{state:?}, {late:?}: not marked");
+            assert!(
+                life.remains.store.keys().all(|key| key.lane != Lane::Critical),
+                "{state:?}, {late:?}: not removed"
+            );
+            let told = life.remains.reports();
+            let [one] = told.as_slice() else { panic!("{state:?}, {late:?}: {told:?}") };
+            (one.topic.clone(), one.id.clone(), one.crash.clone(), one.data.clone())
+        });
+        assert!(told[0] == told[1] && told[1] == told[2], "{state:?}: {told:?}");
+        println!("{state:?}: {} {}", told[0].0, told[0].1);
+        kinds.insert(told[0].0.clone());
+    }
+    assert_eq!(kinds, ["event/crash.detected", "event/crash.recovered"].map(str::to_owned).into());
 }

@@ -5,7 +5,8 @@
 //! 1. *Durable, then visible, then removed.* A critical or event record is published only after its append is
 //!    durable, and removed only after its PUBACK.
 //! 2. *Order.* Within a lane, records are sent in the order of making, across link losses, restarts and the border
-//!    between RAM and store. Repeats happen (QoS 1) and have the same id.
+//!    between RAM and store. Repeats happen (QoS 1) and have the same id. What [`Outbox::admit`] takes is late already:
+//!    it goes next.
 //! 3. *Nothing unbounded.* RAM, store, window and request queue have limits; what is given up is the oldest of the
 //!    lowest lane, counted, and reported as an event.
 //! 4. *Never a wedge.* A failed, slow, full, silent or damaged store delays records; it never stops critical ones.
@@ -69,8 +70,8 @@
 //! *Published after commit:* `may_send` is the only gate to `send_next`, and lets pass what is committed, telemetry,
 //! and the exceptions above. *Removed after PUBACK:* keys reach the removal list only from `acked`, from eviction and
 //! from undecodable records; the latter two are counted as losses. *Order:* the head is in order by induction: it
-//! grows only at its end, by the gap's next page while there is a gap, else by the tail's first; a link loss clears
-//! marks and moves nothing. *Gap-free numbers:* a number is given after every check has passed; a state gets it when
+//! grows only at its end, by the gap's next page while there is a gap, else by the tail's first, and what is admitted
+//! takes its place in it; a link loss clears marks and moves nothing. *Gap-free numbers:* a number is given after every check has passed; a state gets it when
 //! it is sent. *Bounded:* the head by front cache plus window, the tail by [`Limits::volatile_records`] and
 //! [`Limits::volatile_bytes`], store requests by one append, one removal and one load a lane at a time, the removal
 //! list by [`REMOVALS_MAX`].
@@ -97,7 +98,7 @@ use crate::time::{MonoTime, Stamp};
 use super::cloudevent::Encoder;
 use super::codec;
 use super::draft::{Draft, PushError};
-use super::record::{BootId, Lane, RecordId};
+use super::record::{BootId, Lane, Record, RecordId};
 
 use queue::{Durability, Entry, Queue};
 use report::Reports;
@@ -198,6 +199,16 @@ impl Outbox {
         draft.check().inspect_err(|_| self.count_refused(Lane::State))?;
         self.state.announce(now, draft);
         Ok(())
+    }
+
+    /// Takes a record of an earlier run that somebody else has just stored under its own key, after the store was opened:
+    /// it is sent next, and removed after its PUBACK like all others.
+    pub fn admit(&mut self, now: MonoTime, record: Record) {
+        self.now = self.now.max(now);
+        if let Some(queue) = self.queue_mut(record.id.lane) {
+            queue.admit(record);
+        }
+        self.advance();
     }
 
     /// Takes the store's answer; false when the ticket is not one of the outbox's own.

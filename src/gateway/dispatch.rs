@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::delivery::link::LinkStat;
 use crate::delivery::{
@@ -39,10 +39,8 @@ pub(super) struct Dispatch {
     /// Values that there was no store for.
     unsaved: u64,
     refused: u64,
-    /// Reports of earlier runs that wait for the store to open; the black box has a handful of records.
-    reports: VecDeque<Record>,
-    /// They are being stored; the outbox does not know yet that the store is open.
-    adoption: Option<Adoption>,
+    /// Reports of earlier runs on their way into the store.
+    adoption: Adoption,
     /// What the adoption asks of the store; one at a time.
     requests: VecDeque<(StoreTicket, StoreRequest)>,
     /// Those that are durable.
@@ -68,8 +66,7 @@ impl Dispatch {
             has_store: false,
             unsaved: 0,
             refused: 0,
-            reports: VecDeque::new(),
-            adoption: None,
+            adoption: Adoption::default(),
             requests: VecDeque::new(),
             recovered: Vec::new(),
         }
@@ -105,40 +102,31 @@ impl Dispatch {
     }
 
     pub(super) fn handle_store(&mut self, now: MonoTime, event: &StoreEvent) {
+        if self.adoption.awaits(event) {
+            return self.adoption_answered(now, event);
+        }
         match event {
             StoreEvent::Opened(inventory) => {
                 self.has_store = true;
                 let records: u64 = inventory.lanes.iter().map(|lane| lane.count).sum();
                 info!(records, "the store is open");
-                if !self.reports.is_empty() {
-                    let reports = std::mem::take(&mut self.reports);
-                    self.adoption = Some(Adoption::new(inventory.clone(), reports));
-                    self.adopt(now);
-                    return;
-                }
+                self.adoption.stop();
             }
             StoreEvent::Unavailable(why) => {
                 self.has_store = false;
-                self.adoption = None;
+                self.adoption.stop();
                 error!(%why, "running without a store");
             }
             StoreEvent::Done(_) | StoreEvent::Failed(..) | StoreEvent::Loaded(..) => {}
         }
-        if self.adoption.is_some() {
-            self.adoption_answered(now, event);
-        } else {
-            self.outbox.handle_store(now, event);
-        }
+        self.outbox.handle_store(now, event);
+        self.adopt();
     }
 
-    /// Takes a report that an earlier run made, or would have made, under its own id. It is stored when the store opens;
-    /// one that comes after that is left to the next start.
+    /// Takes a report that an earlier run made, or would have made, under its own id.
     pub(super) fn recover(&mut self, report: Record) {
-        if self.has_store {
-            warn!(id = %report.id, "the black box came after the store: its report is left to the next start");
-            return;
-        }
-        self.reports.push_back(report);
+        self.adoption.push(report);
+        self.adopt();
     }
 
     /// Reports of earlier runs that have become durable since the last time.
@@ -147,11 +135,14 @@ impl Dispatch {
     }
 
     fn adoption_answered(&mut self, now: MonoTime, event: &StoreEvent) {
-        let Some(adoption) = &mut self.adoption else { return };
-        let (outcome, request) = adoption.answer(event, || self.outbox.next_ticket());
+        let (outcome, request) = self.adoption.answer(event, || self.outbox.next_ticket());
         self.requests.extend(request);
         match outcome {
-            Some(Outcome::Kept(id)) => self.recovered.push(id),
+            Some(Outcome::Known(id)) => self.recovered.push(id),
+            Some(Outcome::Stored(record)) => {
+                self.recovered.push(record.id);
+                self.outbox.admit(now, *record);
+            }
             Some(Outcome::Displaced(record)) => {
                 let Record { id, topic, kind, subject, stamp, data, location, statutory } = *record;
                 let draft = Draft { lane: id.lane, topic, kind, subject, stamp, data, location, statutory };
@@ -160,16 +151,13 @@ impl Dispatch {
             }
             None => {}
         }
-        self.adopt(now);
+        self.adopt();
     }
 
-    /// The next report, or the end of it: the outbox takes the store over.
-    fn adopt(&mut self, now: MonoTime) {
-        let Some(adoption) = &mut self.adoption else { return };
-        self.requests.extend(adoption.next(|| self.outbox.next_ticket()));
-        if let Some(inventory) = adoption.finish() {
-            self.adoption = None;
-            self.outbox.handle_store(now, &StoreEvent::Opened(inventory));
+    /// Asks for the next report, where there is a store.
+    fn adopt(&mut self) {
+        if self.has_store {
+            self.requests.extend(self.adoption.next(|| self.outbox.next_ticket()));
         }
     }
 
@@ -205,7 +193,7 @@ impl Dispatch {
     /// Nothing is left to be committed, saved or acknowledged.
     pub(super) fn is_drained(&self, now: MonoTime) -> bool {
         let is_said = !self.link.is_online() || self.outbox.in_flight() == 0;
-        is_said && self.adoption.is_none() && self.outbox.is_drained(now)
+        is_said && !self.adoption.is_busy() && self.outbox.is_drained(now)
     }
 
     pub(super) fn stop(&mut self) {

@@ -188,7 +188,7 @@ impl Gateway {
             Input::Clock(reading) => self.wall_clock(self.now, reading),
             Input::Link(event) => self.link(&event),
             Input::Store(event) => self.store(&event),
-            Input::BlackBox(event) => self.black_box(&event),
+            Input::BlackBox(event) => self.black_box(event),
             Input::Owner(input) => self.owner.say(input),
             Input::NetworkChanged => self.dispatch.network_changed(self.now),
             Input::Timeout => {}

@@ -46,10 +46,6 @@ const STORE_ANSWERS: usize = 64;
 /// Answers of the black box that wait for the bus thread; it has one request under way.
 const BLACK_BOX_ANSWERS: usize = 8;
 
-/// How long the store's first answer waits for the black box's: it makes or reads 8 MB first, on a flash that the whole
-/// boot of the car is reading. After that, what an earlier run has not told is left to the next start.
-const BLACK_BOX_PATIENCE: Duration = Duration::from_secs(10);
-
 /// How long the black box may take to write what is queued when the daemon ends.
 const BLACK_BOX_CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -143,8 +139,8 @@ async fn live(mut plan: Plan) -> Result<(), Failure> {
     if let Some(stimuli) = plan.stimuli.take() {
         sources::stimuli(&mut tasks, &core, &plan.is_fed, stimuli);
     }
-    let opened = sources::black_box(&mut tasks, &core, (black_box_answers, black_box_events));
-    sources::store(&mut tasks, &core, (store_events, opened), BLACK_BOX_PATIENCE);
+    sources::black_box(&mut tasks, &core, (black_box_answers, black_box_events));
+    sources::answers(&mut tasks, &core, "store answers", store_events, Input::Store);
     sources::answers(&mut tasks, &core, "link events", link_events, Input::Link);
     sources::metrics(&mut tasks, &core, ask_queue);
     sources::observer(&mut tasks, &core, plan.observer.take());

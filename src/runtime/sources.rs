@@ -4,13 +4,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::can::BusId;
 use crate::config::GnssSource;
 use crate::crash::black_box::BlackBoxEvent;
-use crate::gateway::{BusEvent, Gateway, Input, PortEvent, StoreEvent};
+use crate::gateway::{BusEvent, Input, PortEvent};
 use crate::io::metrics_http::Ask;
 use crate::io::netlink::NetworkWatch;
 use crate::io::serial::{GnssInput, GnssPort};
@@ -124,43 +123,18 @@ pub(super) fn stimuli(tasks: &mut Tasks, core: &Rc<Core>, is_fed: &[BusId], mut 
     }));
 }
 
-/// What the black box answers; what is given back resolves with the first answer, at once where there is none. The task
-/// holds the channel open: where there is no black box, and where it could not be opened, nothing comes.
+/// What the black box answers. The task holds the channel open: where there is no black box, and where it could not be
+/// opened, nothing comes.
 pub(super) fn black_box(
     tasks: &mut Tasks,
     core: &Rc<Core>,
     (held, mut answers): (Sender<BlackBoxEvent>, Receiver<BlackBoxEvent>),
-) -> oneshot::Receiver<()> {
-    let (open, opened) = oneshot::channel();
-    let mut open = core.look(Gateway::wants_black_box).then_some(open);
+) {
     let core = Rc::clone(core);
     tasks.spawn_local(named("black box answers", async move {
         let _held = held;
         while let Some(answer) = answers.recv().await {
             core.input(Input::BlackBox(answer));
-            if let Some(open) = open.take() {
-                // Whoever waited may have lost patience.
-                let _ = open.send(());
-            }
-        }
-    }));
-    opened
-}
-
-/// What the store answers, once the black box has answered, or `patience` is at its end.
-pub(super) fn store(
-    tasks: &mut Tasks,
-    core: &Rc<Core>,
-    (mut answers, opened): (Receiver<StoreEvent>, oneshot::Receiver<()>),
-    patience: Duration,
-) {
-    let core = Rc::clone(core);
-    tasks.spawn_local(named("store answers", async move {
-        if tokio::time::timeout(patience, opened).await.is_err() {
-            tracing::warn!("the black box takes long to open: the store goes first");
-        }
-        while let Some(answer) = answers.recv().await {
-            core.input(Input::Store(answer));
         }
     }));
 }

@@ -113,6 +113,8 @@ pub(super) struct Queue {
     head: VecDeque<Entry>,
     head_bytes: u64,
     gap: Gap,
+    /// Positions within the gap that were admitted, and are not counted in it; the black box has a handful of records.
+    ahead: Vec<u64>,
     tail: VecDeque<Entry>,
     pub(super) uncommitted_records: usize,
     uncommitted_bytes: u64,
@@ -132,6 +134,7 @@ impl Queue {
             head: VecDeque::new(),
             head_bytes: 0,
             gap: Gap::NONE,
+            ahead: Vec::new(),
             tail: VecDeque::new(),
             uncommitted_records: 0,
             uncommitted_bytes: 0,
@@ -183,6 +186,20 @@ impl Queue {
         self.forget_uncommitted(&entry);
         self.stat.evicted += 1;
         true
+    }
+
+    /// Takes a record of an earlier run that has just been stored, to be sent next: in the order of making among what RAM
+    /// holds, before what is in the store alone.
+    pub(super) fn admit(&mut self, record: Record) {
+        let bytes = stored_size(codec::encoded_len(&record));
+        let entry = Entry { record, bytes, durability: Durability::Committed, flight: None, pushed: None };
+        if !self.gap.is_closed() && entry.position() >= self.gap.from {
+            self.ahead.push(entry.position());
+        }
+        let at = self.head.partition_point(|other| other.position() < entry.position());
+        self.stat.stored_bytes += bytes;
+        self.head_bytes += bytes;
+        self.head.insert(at, entry);
     }
 
     // --- committing -------------------------------------------------------------------------------------------------
@@ -283,6 +300,10 @@ impl Queue {
             if key.lane != self.lane || !(self.gap.from..=self.gap.last).contains(&key.position) {
                 continue;
             }
+            if self.ahead.contains(&key.position) {
+                self.gap.from = key.position.saturating_add(1);
+                continue;
+            }
             let bytes = stored_size(value.len());
             self.stat.stored_bytes += bytes.saturating_sub(self.gap.bytes);
             self.gap.bytes = self.gap.bytes.saturating_sub(bytes);
@@ -315,6 +336,7 @@ impl Queue {
             self.stat.missing += self.gap.count;
             self.stat.stored_bytes = self.stat.stored_bytes.saturating_sub(self.gap.bytes);
             self.gap = Gap::NONE;
+            self.ahead.clear();
         }
         corrupt
     }
@@ -323,6 +345,7 @@ impl Queue {
     pub(super) fn set_gap_aside(&mut self) {
         self.stat.set_aside += self.gap.count;
         self.gap = Gap::NONE;
+        self.ahead.clear();
         self.load_failures = 0;
         self.load_retry = None;
         if let Some(load) = &mut self.load {

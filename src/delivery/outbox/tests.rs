@@ -1,12 +1,13 @@
 //! The outbox's promises one by one; `tests/delivery_simulation` has them all at once, with everything failing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
 use crate::delivery::draft::MAX_DATA_BYTES;
 use crate::delivery::topics::{Topics, VehicleId};
 use crate::delivery::{Privacy, StoreKey};
-use crate::gateway::{LinkDown, Publication, StoreIncident, StoreInventory};
+use crate::gateway::{LaneInventory, LinkDown, Publication, StoreIncident, StoreInventory};
 use crate::time::{Clock, KernelBoot};
 
 /// An outbox whose surroundings do what the test says.
@@ -389,4 +390,67 @@ fn twenty_thousand_events_pass_in_order_within_bounded_memory() {
         }
     }
     assert!(received > 19_800, "{received}");
+}
+
+/// A black box that opens late, while pages of what earlier runs left are being read.
+#[test]
+fn what_is_admitted_late_is_sent_and_removed_once_wherever_the_reading_back_is() {
+    let record = |seq: u32| {
+        let id = RecordId { boot: BootId { counter: 4, random: 1 }, lane: Lane::Critical, seq };
+        let stamp = Stamp { boot: KernelBoot(1), mono: MonoTime::ZERO, wall: None };
+        Draft { lane: Lane::Critical, ..Draft::event("crash", stamp, "{}".to_owned()) }.into_record(id)
+    };
+    // The store holds 100 records of the run before, but for the one that is admitted; some pages are read by then.
+    for (admitted, pages) in (1..=100).step_by(9).flat_map(|seq| (0..5).map(move |pages| (seq, pages))) {
+        let mut stored: BTreeMap<StoreKey, Vec<u8>> = (1..=100_u32)
+            .filter(|seq| *seq != admitted)
+            .map(|seq| (record(seq).id.key(), codec::encode(&record(seq))))
+            .collect();
+        let (first, last) = (*stored.keys().next().expect("some"), *stored.keys().last().expect("some"));
+        let bytes = stored.values().map(|value| value.len() as u64).sum();
+        let lanes = vec![LaneInventory { lane: Lane::Critical, first, last, count: 99, bytes }];
+        let mut bench = Bench::bare();
+        bench.store(&StoreEvent::Opened(StoreInventory { lanes, ..StoreInventory::default() }));
+        bench.link(&LinkEvent::Up { session_present: false });
+        let mut heard = Vec::new();
+        for turn in 0..200 {
+            if turn == pages {
+                // The store has it before the outbox does: the page under way may hold it already.
+                stored.insert(record(admitted).id.key(), codec::encode(&record(admitted)));
+                bench.outbox.admit(bench.now, record(admitted));
+                bench.drain();
+            }
+            for (ticket, request) in std::mem::take(&mut bench.requests) {
+                let answer = match request {
+                    StoreRequest::Load { from, limit } => {
+                        let rows = stored.range(from..).take(limit).map(|(key, value)| (*key, value.clone()));
+                        StoreEvent::Loaded(ticket, rows.collect())
+                    }
+                    StoreRequest::Remove(keys) => {
+                        stored.retain(|key, _| !keys.contains(key));
+                        StoreEvent::Done(ticket)
+                    }
+                    StoreRequest::Commit { .. } => StoreEvent::Done(ticket),
+                };
+                bench.store(&answer);
+            }
+            heard.extend(bench.published.iter().filter(|publication| publication.topic.ends_with("event/crash")).map(
+                |publication| {
+                    let event: serde_json::Value = serde_json::from_slice(&publication.payload).expect("JSON");
+                    event["sequence"].as_str().and_then(|text| text.parse::<u32>().ok()).expect("a number")
+                },
+            ));
+            bench.acknowledge();
+            bench.pass(Duration::from_millis(100));
+        }
+        let case = format!("{admitted} admitted after {pages} turns");
+        let mut late = heard.clone();
+        late.retain(|seq| *seq != admitted);
+        assert!(late.is_sorted(), "{case}: {heard:?}");
+        heard.sort_unstable();
+        assert_eq!(heard, (1..=100).collect::<Vec<_>>(), "{case}");
+        assert!(stored.is_empty(), "{case}: {:?} stay", stored.keys());
+        let stat = *bench.outbox.stat().lane(Lane::Critical);
+        assert_eq!((stat.stored, stat.stored_bytes, stat.missing), (0, 0, 0), "{case}");
+    }
 }

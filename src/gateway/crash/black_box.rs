@@ -3,7 +3,7 @@
 use serde_json::json;
 use tracing::{error, info, warn};
 
-use crate::crash::black_box::{BlackBoxEvent, Contents, Stat};
+use crate::crash::black_box::{BlackBoxEvent, Contents, Recording, Stat};
 use crate::crash::{Classifier, Stage, Verdict};
 use crate::delivery::{Lane, RecordId};
 use crate::gateway::Gateway;
@@ -17,11 +17,11 @@ pub(super) const UNKEPT_MAX: usize = 8;
 
 impl Gateway {
     /// The disk of the black box answered.
-    pub(in crate::gateway) fn black_box(&mut self, event: &BlackBoxEvent) {
+    pub(in crate::gateway) fn black_box(&mut self, event: BlackBoxEvent) {
         let given_up = self.crash.recorder.stat().given_up;
-        self.crash.recorder.handle(self.now, event);
+        self.crash.recorder.handle(self.now, &event);
         match event {
-            BlackBoxEvent::Opened(contents) => self.recover(contents),
+            BlackBoxEvent::Opened(contents) => self.black_box_opened(*contents),
             BlackBoxEvent::Unavailable(why) => {
                 error!(%why, "running without a black box");
                 self.report(Event::new("blackbox.failed", self.now, json!({ "what": "unavailable", "reason": why })));
@@ -40,8 +40,7 @@ impl Gateway {
         }
     }
 
-    /// What earlier runs left is looked at, and what is to be told of it is handed on.
-    fn recover(&mut self, contents: &Contents) {
+    fn black_box_opened(&mut self, contents: Contents) {
         info!(damage = contents.damage.len(), unreported = contents.recordings.len(), "the black box is open");
         if !contents.damage.is_empty() {
             let why: Vec<String> = contents.damage.iter().map(ToString::to_string).collect();
@@ -49,12 +48,19 @@ impl Gateway {
             self.report(Event::new("blackbox.failed", self.now, data));
         }
         let own = self.dispatch.boot();
-        for recording in &contents.recordings {
+        let is_left = |recording: &Recording| recording.slot.is_unreported() && recording.slot.crash.boot() != own;
+        self.crash.left = contents.recordings.into_iter().filter(is_left).collect();
+    }
+
+    /// What earlier runs left is looked at, and what is to be told of it is handed on: once there is a store to keep it,
+    /// and what the classifier has learnt was read from there.
+    fn recover(&mut self) {
+        if !self.dispatch.has_store() {
+            return;
+        }
+        for recording in std::mem::take(&mut self.crash.left) {
             let slot = &recording.slot;
-            if !slot.is_unreported() || slot.crash.boot() == own {
-                continue;
-            }
-            let report = recovery::report_of(recording, |start| {
+            let report = recovery::report_of(&recording, |start| {
                 let mut classifier = Classifier::new(&start.sensors);
                 if start.sensors == self.crash.specs {
                     classifier.restore(self.crash.classifier.calibration());
@@ -88,8 +94,9 @@ impl Gateway {
         self.crash.unkept.push(id);
     }
 
-    /// Records where the car is, marks what is durable in the store, and keeps the id up to date that a report would have.
+    /// Tells what earlier runs left, records where the car is, marks what is durable in the store, and keeps the id up to date that a report would have.
     pub(in crate::gateway) fn settle_black_box(&mut self) {
+        self.recover();
         if let Some(place) = self.position.place() {
             self.crash.place(self.now, place);
         }

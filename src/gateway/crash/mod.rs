@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::can::BusId;
 use crate::can::silence::Silence;
 use crate::config::Profile;
-use crate::crash::black_box::{Channel, Identity, Recorder};
+use crate::crash::black_box::{Channel, Identity, Recorder, Recording};
 use crate::crash::{AXES, Calibration, Classifier, FaultKind, Observation, SensorFault, SensorSpec, Stage, Verdict};
 use crate::delivery::{BootId, Lane, RecordId};
 use crate::gateway::Effect;
@@ -42,6 +42,8 @@ const STAGES: [Stage; 6] =
 pub(super) struct Crash {
     classifier: Classifier,
     recorder: Recorder,
+    /// What earlier runs left in the black box, until there is a store for it.
+    left: Vec<Recording>,
     /// Crash reports of this run that are not yet durable.
     unkept: Vec<RecordId>,
     gauges: Gauges,
@@ -106,6 +108,7 @@ impl Crash {
             sensors: specs.iter().map(sensor).collect(),
             classifier: Classifier::new(&specs),
             recorder: Recorder::new(Identity { boot, kernel, profile_hash: profile.hash }, &specs),
+            left: Vec::new(),
             unkept: Vec::with_capacity(black_box::UNKEPT_MAX),
             gauges: Gauges::new(signals),
             specs,
