@@ -6,6 +6,8 @@
 #![cfg(feature = "demo")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../common/black_box_disk.rs"]
+mod black_box_disk;
 #[path = "../common/demo_phev.rs"]
 mod demo_phev;
 mod oddities;

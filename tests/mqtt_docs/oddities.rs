@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use telltale::can::{BusId, CanId, Frame, FrameKind};
 use telltale::config::{Emergency, Profile};
-use telltale::crash::black_box::{
-    BlackBoxEvent, Channel, Contents, FILE_BYTES, Identity, Recorder, SLOT_BYTES, SLOTS, Survey,
-};
+use telltale::crash::black_box::{BlackBoxEvent, Channel, Contents, Identity, Recorder};
 use telltale::crash::{Stage, Verdict};
 use telltale::delivery::{BootId, Limits, Privacy, StoreKey, VehicleId};
 use telltale::gateway::{
@@ -21,6 +19,7 @@ use telltale::services::OwnerInput;
 use telltale::services::owner::Purpose;
 use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallStamp, WallTime};
 
+use super::black_box_disk::{made, put, read};
 use super::{Message, VEHICLE};
 
 const DBC: &str = r#"VERSION ""
@@ -149,9 +148,9 @@ pub(crate) fn live() -> Vec<Message> {
 fn suspicion() -> Contents {
     let identity = Identity { boot: BootId { counter: 0, random: 0 }, kernel: KernelBoot(0), profile_hash: 0 };
     let mut recorder = Recorder::new(identity, &[]);
-    let mut file = vec![0; usize::try_from(FILE_BYTES).expect("some million")];
+    let mut file = made();
     let at = MonoTime::from_millis(12_020);
-    recorder.handle(at, &BlackBoxEvent::Opened(Box::new(read(&file))));
+    recorder.handle(at, &BlackBoxEvent::Opened(Box::new(read(&file, |_| true))));
     recorder.value(MonoTime::from_millis(11_900), Channel::Latitude, 44.000_364_1);
     recorder.value(MonoTime::from_millis(11_900), Channel::Longitude, -24.998_334_5);
     let contact = MonoTime::from_millis(12_000);
@@ -161,21 +160,11 @@ fn suspicion() -> Contents {
     recorder.verdict(at, &verdict, Some(wall), 1);
     while let Some(request) = recorder.poll(at) {
         for write in &request.writes {
-            let offset = usize::try_from(write.offset).expect("within the file");
-            file[offset..offset + write.bytes.len()].copy_from_slice(&write.bytes);
+            put(&mut file, write.offset, &write.bytes);
         }
         recorder.handle(at, &BlackBoxEvent::Written(request.ticket));
     }
-    read(&file)
-}
-
-fn read(file: &[u8]) -> Contents {
-    let (table, slots) = file.split_at(file.len() - SLOTS * SLOT_BYTES);
-    let mut survey = Survey::new(table);
-    for (index, slot) in slots.chunks(SLOT_BYTES).enumerate() {
-        survey.slot(index, slot, |_| true);
-    }
-    survey.finish()
+    read(&file, |_| true)
 }
 
 impl World {
