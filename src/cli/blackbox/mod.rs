@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
-use crate::crash::black_box::{Contents, Lock, Recording, SlotState, Start, Tables};
+use crate::crash::black_box::{Contents, Damage, Lock, Recording, SlotState, Start, Tables};
 use crate::crash::{KMH_PER_MPS, Quantity, Stage, Verdict};
 use crate::io::black_box::{self, FILE_NAME};
 use crate::time::MonoTime;
@@ -42,7 +42,12 @@ fn open(file: &BlackBoxFile) -> Result<Contents, Failure> {
 }
 
 fn read(path: &Path) -> Result<Contents, Failure> {
-    black_box::read(path).map_err(|error| Failure::new(Code::NoInput, error))
+    let contents = black_box::read(path).map_err(|error| Failure::new(Code::NoInput, error))?;
+    if contents.recordings.is_empty() && contents.damage.contains(&Damage::Table) {
+        let why = format!("{} is no black box, or nothing of it can be read", path.display());
+        return Err(Failure::new(Code::Data, why));
+    }
+    Ok(contents)
 }
 
 /// The record of that number, or the newest one.
@@ -53,8 +58,13 @@ fn choose(contents: &Contents, record: Option<u32>) -> Result<&Recording, Failur
     };
     found.ok_or_else(|| {
         let held: Vec<String> = contents.recordings.iter().map(|held| held.slot.record.to_string()).collect();
-        let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
-        Failure::new(Code::Data, format!("no such record in the black box; it holds: {held}"))
+        let why = match record {
+            Some(number) if !held.is_empty() => {
+                format!("there is no record {number} in the black box; it holds {}", held.join(", "))
+            }
+            _ => "the black box holds no record".to_owned(),
+        };
+        Failure::new(Code::Data, why)
     })
 }
 
