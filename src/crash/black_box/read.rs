@@ -139,6 +139,8 @@ pub struct Survey {
     table: Option<Header>,
     /// There is no table, because nothing was written yet.
     is_blank: bool,
+    /// The slot of each of the recordings.
+    places: Vec<usize>,
     contents: Contents,
 }
 
@@ -151,7 +153,7 @@ impl Survey {
         let is_blank = table.is_none() && copies.len() >= HEADERS * PAGE_BYTES && copies.iter().all(|byte| *byte == 0);
         let damage = if table.is_none() && !is_blank { vec![Damage::Table] } else { Vec::new() };
         let header = table.clone().unwrap_or_default();
-        Self { table, is_blank, contents: Contents { header, recordings: Vec::new(), damage } }
+        Self { table, is_blank, places: Vec::new(), contents: Contents { header, recordings: Vec::new(), damage } }
     }
 
     /// Takes the bytes of a slot, or what there is of them; `wanted` says which records are kept in full.
@@ -175,6 +177,7 @@ impl Survey {
             self.contents.damage.push(Damage::Blocks { record, missing: recording.missing });
         }
         if wanted(&recording.slot) {
+            self.places.push(index);
             self.contents.recordings.push(recording);
         }
     }
@@ -182,6 +185,10 @@ impl Survey {
     /// What was found.
     #[must_use]
     pub fn finish(mut self) -> Contents {
+        // To lock a record may have unlocked one that was read before it.
+        for (recording, index) in self.contents.recordings.iter_mut().zip(&self.places) {
+            recording.slot = self.contents.header.slots[*index];
+        }
         self.contents.recordings.sort_by_key(|recording| recording.slot.record);
         self.contents
     }
