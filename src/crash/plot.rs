@@ -41,21 +41,35 @@ pub struct Mark {
 }
 
 const WIDTH: f32 = 960.0;
-const PANEL_HEIGHT: f32 = 260.0;
-const PANEL_GAP: f32 = 44.0;
+const PANEL_HEIGHT: f32 = 220.0;
+/// Room for the times below a panel and the legend above the next one.
+const PANEL_GAP: f32 = 56.0;
 const LEFT: f32 = 78.0;
 const RIGHT: f32 = 24.0;
-/// Room for the title and two rows of marks.
-const TOP: f32 = 84.0;
+/// Where the marks begin, below the title.
+const MARKS: f32 = 50.0;
+/// A row of marks, and the legend below them.
+const ROW: f32 = 18.0;
 const BOTTOM: f32 = 52.0;
+/// Rows of marks at most: what is beyond shares the last one.
+const ROWS_MAX: usize = 6;
+/// A letter takes about so much.
+const LETTER: f32 = 7.5;
+/// Between two words of a row.
+const SPACE: f32 = 10.0;
+/// A shorter rest says nothing of what a sensor shows at rest.
+const REST_S: f32 = 0.01;
 /// A line of more points is thinned to the extremes of so many columns: more than the picture has pixels.
 const COLUMNS: usize = 1_200;
+/// Words stay readable where a line passes behind them.
+const HALO: &str = "text { stroke: #fff; stroke-width: 4px; paint-order: stroke; }";
+const DASHES: &str = " stroke-dasharray=\"5 4\"";
 /// Distinct also for eyes that confuse red and green (Okabe and Ito 2008).
 const COLORS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
 impl PlotSeries {
     /// Accelerations in m/s² by time in seconds, and below them the change of velocity that they add up to, in km/h.
-    /// The first values, up to the time `from_s`, are taken as rest.
+    /// The first values, up to the time `from_s`, are taken as rest, unless that is no time at all.
     #[must_use]
     pub fn of_acceleration(title: &str, samples: &[(f32, [Option<f32>; 3])], from_s: f32) -> Self {
         let mut panels = [("acceleration in m/s²", vec![]), ("change of velocity in km/h", vec![])];
@@ -80,20 +94,29 @@ impl PlotSeries {
 pub fn svg(series: &PlotSeries, marks: &[Mark]) -> String {
     let points = || series.panels.iter().flat_map(|panel| &panel.traces).flat_map(|trace| &trace.points);
     let time = Scale::over(points().map(|(time_s, _)| *time_s), LEFT, WIDTH - RIGHT, false);
-    let mut panels = 0.0_f32;
+    let marks = placed(marks, &time);
+    let rows = marks.iter().map(|mark| mark.row + 1.0).fold(0.0, f32::max);
+    let mut top = MARKS + rows * ROW + ROW;
     let mut body = String::new();
-    for panel in &series.panels {
-        let top = TOP + panels * (PANEL_HEIGHT + PANEL_GAP);
-        draw_panel(&mut body, panel, top, &time);
-        panels += 1.0;
+    for mark in &marks {
+        line(&mut body, (mark.x, MARKS + mark.row * ROW - 10.0), (mark.x, top), "#000", DASHES);
     }
-    let bottom = TOP + panels * (PANEL_HEIGHT + PANEL_GAP) - PANEL_GAP;
-    draw_marks(&mut body, marks, bottom, &time);
+    for panel in &series.panels {
+        draw_panel(&mut body, panel, top, &time);
+        for mark in &marks {
+            line(&mut body, (mark.x, top), (mark.x, top + PANEL_HEIGHT), "#000", DASHES);
+        }
+        top += PANEL_HEIGHT + PANEL_GAP;
+    }
+    for mark in &marks {
+        text(&mut body, mark.begin, MARKS + mark.row * ROW, "start", mark.label);
+    }
+    let bottom = top - PANEL_GAP;
     text(&mut body, (LEFT + WIDTH - RIGHT) / 2.0, bottom + 40.0, "middle", "time in s");
     let height = bottom + BOTTOM;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
-         font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
+         font-size=\"13\">\n<style>{HALO}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
          <text x=\"{LEFT}\" y=\"24\" font-size=\"17\">{}</text>\n{body}</svg>\n",
         escape(&series.title)
     )
@@ -173,7 +196,7 @@ fn draw_panel(body: &mut String, panel: &Panel, top: f32, time: &Scale) {
         top + PANEL_HEIGHT / 2.0,
         escape(&panel.axis)
     );
-    let mut legend_x = left + 10.0;
+    let mut legend_x = left;
     for (trace, color) in panel.traces.iter().zip(COLORS.into_iter().cycle()) {
         body.push_str("<polyline fill=\"none\" stroke-width=\"1.5\" stroke=\"");
         body.push_str(color);
@@ -182,22 +205,47 @@ fn draw_panel(body: &mut String, panel: &Panel, top: f32, time: &Scale) {
             let _ = write!(body, "{:.1},{:.1} ", time.pixel(time_s), scale.pixel(value));
         }
         body.push_str("\"/>\n");
-        line(body, (legend_x, top + 14.0), (legend_x + 22.0, top + 14.0), color, " stroke-width=\"3\"");
-        text(body, legend_x + 28.0, top + 18.5, "start", &trace.label);
-        legend_x += 90.0;
+        line(body, (legend_x, top - 11.0), (legend_x + 22.0, top - 11.0), color, " stroke-width=\"3\"");
+        text(body, legend_x + 28.0, top - 6.5, "start", &trace.label);
+        legend_x += 28.0 + width(&trace.label) + 2.0 * SPACE;
     }
 }
 
-fn draw_marks(body: &mut String, marks: &[Mark], bottom: f32, time: &Scale) {
-    // Labels that would overlap take turns in two rows.
-    let mut is_high = false;
+/// A mark and the place of its label.
+struct Placed<'a> {
+    label: &'a str,
+    /// Of the line.
+    x: f32,
+    /// Where the label begins.
+    begin: f32,
+    /// From the top.
+    row: f32,
+}
+
+/// Each mark within the time of the picture gets the first row in which its label overlaps no other.
+fn placed<'a>(marks: &'a [Mark], time: &Scale) -> Vec<Placed<'a>> {
+    let mut ends: Vec<f32> = Vec::new();
+    let mut placed = Vec::new();
     for mark in marks.iter().filter(|mark| mark.at_s.is_finite() && (time.low..=time.high).contains(&mark.at_s)) {
         let x = time.pixel(mark.at_s);
-        let y = if is_high { TOP - 28.0 } else { TOP - 10.0 };
-        line(body, (x, y + 4.0), (x, bottom), "#000", " stroke-dasharray=\"5 4\"");
-        text(body, x + 3.0, y, "start", &mark.label);
-        is_high = !is_high;
+        // A label that would leave the picture stands before its line.
+        let is_last = x + 4.0 + width(&mark.label) > WIDTH - RIGHT;
+        let begin = if is_last { x - 4.0 - width(&mark.label) } else { x + 4.0 };
+        let free = ends.iter().position(|end| *end + SPACE <= begin);
+        let row = free.unwrap_or(ends.len()).min(ROWS_MAX - 1);
+        let end = begin + width(&mark.label);
+        match ends.get_mut(row) {
+            Some(last) => *last = end,
+            None => ends.push(end),
+        }
+        placed.push(Placed { label: &mark.label, x, begin, row: f32::from(u8::try_from(row).unwrap_or(u8::MAX)) });
     }
+    placed
+}
+
+/// About so wide are these words.
+fn width(words: &str) -> f32 {
+    f32::from(u16::try_from(words.chars().count()).unwrap_or(u16::MAX)) * LETTER
 }
 
 /// The extremes of as many columns as can be seen.
@@ -218,7 +266,9 @@ fn thin(points: &[(f32, f32)]) -> Vec<(f32, f32)> {
 
 /// The integral in km/h.
 fn velocity(points: &[(f32, f32)], from_s: f32) -> Vec<(f32, f32)> {
-    let rest: Vec<f32> = points.iter().filter(|(time_s, _)| *time_s < from_s).map(|(_, value)| *value).collect();
+    let is_short = points.first().is_none_or(|(first_s, _)| from_s - first_s < REST_S);
+    let rest: Vec<f32> =
+        points.iter().filter(|(time_s, _)| !is_short && *time_s < from_s).map(|(_, value)| *value).collect();
     let count = f32::from(u16::try_from(rest.len()).unwrap_or(u16::MAX));
     let offset = if rest.is_empty() { 0.0 } else { rest.iter().take(usize::from(u16::MAX)).sum::<f32>() / count };
     let mut kph = 0.0;
@@ -306,6 +356,30 @@ mod tests {
     fn an_empty_series_is_a_picture_too() {
         let picture = svg(&PlotSeries::of_acceleration("nothing", &[], 0.0), &[]);
         assert!(picture.starts_with("<svg") && picture.ends_with("</svg>\n") && !picture.contains("NaN"));
+    }
+
+    #[test]
+    fn labels_stand_within_the_picture_and_beside_each_other() {
+        let time = Scale::over([0.0, 1.0].into_iter(), LEFT, WIDTH - RIGHT, false);
+        let mark = |at_s: f32| Mark { at_s, label: "suspected".to_owned() };
+        let marks: Vec<Mark> = [0.0, 0.01, 0.02, 0.03, 0.5, 0.99, 1.0].map(mark).into();
+        let placed = placed(&marks, &time);
+        assert_eq!(placed.len(), marks.len());
+        for (index, one) in placed.iter().enumerate() {
+            assert!(one.begin >= LEFT && one.begin + width(one.label) <= WIDTH, "{}", one.begin);
+            for other in &placed[index + 1..] {
+                let apart = (one.begin - other.begin).abs();
+                assert!(one.row.to_bits() != other.row.to_bits() || apart > width(one.label), "{apart}");
+            }
+        }
+        assert!(placed[4].row == 0.0, "a label that has room stands on top");
+    }
+
+    #[test]
+    fn of_a_rest_that_is_too_short_nothing_is_taken_off() {
+        let series = PlotSeries::of_acceleration("", &pulse(300), -0.045);
+        let last = series.panels[1].traces[0].points.last().unwrap().1;
+        assert!((last + 10.0 * 3.6 - 0.5 * 0.195 * 3.6).abs() < 0.5, "{last} km/h");
     }
 
     #[test]

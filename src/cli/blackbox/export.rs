@@ -8,14 +8,18 @@ use serde_json::json;
 
 use crate::crash::black_box::{Channel, Contents, Recording, Tables};
 use crate::crash::plot::{Mark, Panel, PlotSeries, Trace, svg};
-use crate::crash::{AXES, Quantity};
+use crate::crash::{AXES, Quantity, Stage};
+use crate::time::MonoTime;
 
 use super::super::exit::{Code, Failure};
 use super::super::output;
 use super::{seconds, tables, zero};
 
-/// The picture shows the pulse: from so long before the contact to so long after it.
-const SHOWN_S: (f64, f64) = (-0.2, 0.6);
+/// The picture shows the pulse: from here, counted from the contact.
+const SHOWN_FROM_S: f64 = -0.2;
+
+/// And so long after the last impact.
+const SHOWN_AFTER_S: f64 = 0.6;
 
 /// Writes `samples.csv`, `values.csv`, `tables.csv` and `pulse.svg` to a folder, and says where.
 pub(super) fn export(recording: &Recording, contents: &Contents, folder: &Path) -> Result<(), Failure> {
@@ -70,41 +74,62 @@ fn values(recording: &Recording) -> String {
     text
 }
 
+/// A panel for each sensor, and the change of velocity by the one that sees most.
 fn picture(recording: &Recording) -> String {
+    let zero = zero(recording);
     let sensors = recording.start.as_ref().map(|start| start.sensors.as_slice()).unwrap_or_default();
-    let panels = [Quantity::Acceleration, Quantity::AngularRate].into_iter().filter_map(|quantity| {
-        let own = (0_u8..).zip(sensors).filter(|(_, sensor)| sensor.quantity == quantity);
-        let traces: Vec<Trace> = own.flat_map(|(index, sensor)| traces(recording, index, &sensor.name)).collect();
-        (!traces.is_empty()).then(|| Panel { axis: unit(quantity).to_owned(), traces })
-    });
-    let slot = &recording.slot;
-    let series = PlotSeries { title: format!("Record {}, {}", slot.record, slot.crash), panels: panels.collect() };
-    svg(&series, &marks(recording))
+    let accelerations = (0_u8..).zip(sensors).filter(|(_, sensor)| sensor.quantity == Quantity::Acceleration);
+    let widest = accelerations.max_by(|(_, one), (_, other)| one.range.total_cmp(&other.range)).map(|(index, _)| index);
+    let until_s = shown_until(recording, zero);
+    let mut panels = Vec::new();
+    for (index, sensor) in (0_u8..).zip(sensors) {
+        let own = recording.samples.iter().filter(|sample| sample.sensor == index);
+        let timed = own.map(|sample| (seconds(zero, sample.at), sample.axes));
+        let shown = timed.filter(|(at, _)| (SHOWN_FROM_S..=until_s).contains(at));
+        let samples: Vec<_> =
+            shown.map(|(at, axes)| (narrow(at), axes.map(|axis| (!axis.is_nan()).then_some(axis)))).collect();
+        let axis = format!("{}, {}", sensor.name, unit(sensor.quantity));
+        if widest == Some(index) {
+            let mut both = PlotSeries::of_acceleration("", &samples, 0.0).panels;
+            if let Some(first) = both.first_mut() {
+                first.axis = axis;
+            }
+            panels.splice(0..0, both);
+        } else if !samples.is_empty() {
+            panels.push(Panel { axis, traces: traces(&samples) });
+        }
+    }
+    let title = format!("Record {}, {}", recording.slot.record, recording.slot.crash);
+    svg(&PlotSeries { title, panels }, &marks(recording, until_s))
 }
 
-fn traces(recording: &Recording, sensor: u8, name: &str) -> Vec<Trace> {
-    let zero = zero(recording);
-    let samples: Vec<_> = recording
-        .samples
-        .iter()
-        .filter(|sample| sample.sensor == sensor)
-        .map(|sample| (seconds(zero, sample.at), sample.axes))
-        .filter(|(at, _)| (SHOWN_S.0..=SHOWN_S.1).contains(at))
-        .collect();
+/// Until the last impact is over.
+fn shown_until(recording: &Recording, zero: MonoTime) -> f64 {
+    let mut impacts = 1;
+    let mut last_s = 0.0;
+    for verdict in recording.verdicts.iter().filter(|verdict| verdict.stage >= Stage::Confirmed) {
+        if verdict.impacts > impacts {
+            (impacts, last_s) = (verdict.impacts, seconds(zero, verdict.at));
+        }
+    }
+    last_s + SHOWN_AFTER_S
+}
+
+fn traces(samples: &[(f32, [Option<f32>; 3])]) -> Vec<Trace> {
     let traces = AXES.into_iter().enumerate().map(|(axis, letter)| Trace {
-        label: format!("{name} {letter}"),
-        points: samples.iter().map(|(at, axes)| (narrow(*at), axes[axis])).filter(|(_, y)| !y.is_nan()).collect(),
+        label: letter.to_owned(),
+        points: samples.iter().filter_map(|(at, axes)| axes[axis].map(|value| (*at, value))).collect(),
     });
     traces.filter(|trace| !trace.points.is_empty()).collect()
 }
 
 /// What the classifier said while the picture lasts, and the contact.
-fn marks(recording: &Recording) -> Vec<Mark> {
+fn marks(recording: &Recording, until_s: f64) -> Vec<Mark> {
     let zero = zero(recording);
     let mut marks = vec![Mark { at_s: 0.0, label: "contact".to_owned() }];
     for verdict in &recording.verdicts {
         let at = seconds(zero, verdict.at);
-        if at <= SHOWN_S.1 {
+        if at <= until_s {
             marks.push(Mark { at_s: narrow(at), label: verdict.stage.name().to_owned() });
         }
     }
