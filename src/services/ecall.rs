@@ -31,7 +31,7 @@
 //! # Restart
 //!
 //! The incident is saved in one commit with its record, so that no identifier comes twice and an interrupted incident
-//! goes on. Nothing is sent again only because of a restart.
+//! goes on; what the classifier said of it is saved as it is said. Nothing is sent again only because of a restart.
 //!
 //! # Events
 //!
@@ -63,7 +63,7 @@ use serde_json::{Value as Json, json};
 use tracing::{error, warn};
 
 use crate::config::{EcallSettings, VehicleFacts};
-use crate::crash::msd::Activation;
+use crate::crash::msd::{Activation, IncidentInformation};
 use crate::delivery::Lane;
 use crate::signals::{SignalId, Signals};
 use crate::time::{MonoTime, Stamp};
@@ -110,6 +110,8 @@ struct Incident {
     id: String,
     activation: Activation,
     at: Moment,
+    /// What the classifier said of it last.
+    information: Option<IncidentInformation>,
     /// Records sent: the last message identifier.
     messages: u8,
     /// What the last one was worth, and when it went.
@@ -129,6 +131,7 @@ struct SavedIncident {
     id: String,
     activation: Activation,
     at: Stamp,
+    information: Option<IncidentInformation>,
     messages: u8,
     merit: Merit,
     sent_at: Stamp,
@@ -161,10 +164,21 @@ impl Ecall {
             id: format!("{}-ecall-{}", cx.boot, self.count),
             activation: trigger.activation,
             at: Moment::Here(at),
+            information: None,
             messages: 0,
             merit: Merit::NONE,
             sent_at: Moment::Here(cx.now),
         });
+    }
+
+    /// Keeps what the classifier says: the next record may be made after a restart, when nobody says it any more.
+    fn hear(&mut self, cx: &mut Cx<'_>) {
+        let Some(incident) = &mut self.incident else { return };
+        let said = self.template.information(cx, incident.at);
+        if said.is_some() && said != incident.information {
+            incident.information = said;
+            cx.out.save = true;
+        }
     }
 
     /// Sends a record when there is none yet or a better one.
@@ -177,7 +191,7 @@ impl Ecall {
         if incident.messages > 0 && !may_repeat {
             return;
         }
-        let draft = self.template.fill(cx, &self.inputs, &self.way, incident.at, incident.activation);
+        let draft = self.template.fill(cx, &self.inputs, &self.way, incident);
         if incident.messages > 0 && !draft.merit.is_better_than(incident.merit) {
             return;
         }
@@ -226,6 +240,7 @@ impl Service for Ecall {
         if let Some(trigger) = trigger {
             self.begin(cx, trigger);
         }
+        self.hear(cx);
         self.follow_up(cx);
         self.deadline = self.next_deadline(cx);
     }
@@ -251,6 +266,7 @@ impl Service for Ecall {
             id: incident.id.clone(),
             activation: incident.activation,
             at: incident.at.stamp(view),
+            information: incident.information,
             messages: incident.messages,
             merit: incident.merit,
             sent_at: incident.sent_at.stamp(view),
@@ -266,6 +282,7 @@ impl Service for Ecall {
             id: incident.id,
             activation: incident.activation,
             at: Moment::restored(incident.at, view),
+            information: incident.information,
             messages: incident.messages,
             merit: incident.merit,
             sent_at: Moment::restored(incident.sent_at, view),

@@ -8,17 +8,17 @@ use serde_json::{Value as Json, json};
 
 use crate::config::{DriverSide, EcallSettings, Propulsion, VehicleFacts};
 use crate::crash::msd::{
-    Activation, AdditionalData, DeltaV, EncodeError, ImpactLocation, IncidentInformation, Location, LocationDelta, Msd,
-    Storage, VehicleType, Version, Vin, hex,
+    AdditionalData, DeltaV, EncodeError, ImpactLocation, IncidentInformation, Location, LocationDelta, Msd, Storage,
+    VehicleType, Version, Vin, hex,
 };
 use crate::crash::{KMH_PER_MPS, Side, Stage, Verdict};
 use crate::services::Cx;
 use crate::services::moment::Moment;
 use crate::time::MonoTime;
 
-use super::SAME_INCIDENT;
 use super::inputs::Inputs;
 use super::way::Way;
+use super::{Incident, SAME_INCIDENT};
 
 /// EN 15722: a position can be trusted within ±150 m at 95 %.
 const TRUSTED_WITHIN_M: f64 = 150.0;
@@ -89,25 +89,17 @@ impl Template {
         })
     }
 
-    pub(super) fn fill(
-        &self,
-        cx: &Cx<'_>,
-        inputs: &Inputs,
-        way: &Way,
-        incident: Moment,
-        activation: Activation,
-    ) -> Draft {
+    pub(super) fn fill(&self, cx: &Cx<'_>, inputs: &Inputs, way: &Way, incident: &Incident) -> Draft {
         let place = cx.place;
         let location = place.and_then(|place| Location::from_degrees(place.latitude_deg, place.longitude_deg).ok());
         let is_precise = |accuracy_m: f64| accuracy_m * SIGMAS_AT_95 <= TRUSTED_WITHIN_M;
         let is_trusted = place.is_some_and(|place| place.is_fresh && place.accuracy_m.is_some_and(is_precise));
-        let timestamp_s = timestamp(cx, incident);
+        let timestamp_s = timestamp(cx, incident.at);
         let (recent_location_n1, recent_location_n2) = match location {
             Some(location) => way.back_from(location, cx.now),
             None => (LocationDelta::new(0, 0).ok(), LocationDelta::new(0, 0).ok()),
         };
-        let verdict = cx.verdict.filter(|verdict| concerns(verdict, incident));
-        let information = verdict.and_then(|verdict| self.incident_information(verdict));
+        let information = incident.information;
         let merit = Merit {
             has_time: timestamp_s.is_some(),
             has_position: location.is_some(),
@@ -117,7 +109,7 @@ impl Template {
         let msd = Msd {
             version: self.version,
             message_identifier: 0,
-            activation,
+            activation: incident.activation,
             test_call: false,
             position_can_be_trusted: is_trusted,
             vehicle_type: self.vehicle_type,
@@ -134,8 +126,10 @@ impl Template {
         Draft { msd, merit }
     }
 
-    /// None where the change of velocity was not measured in full, or is not final yet.
-    fn incident_information(&self, verdict: &Verdict) -> Option<IncidentInformation> {
+    /// What the classifier says of that incident; none where the change of velocity was not measured in full, or is not
+    /// final yet.
+    pub(super) fn information(&self, cx: &Cx<'_>, incident: Moment) -> Option<IncidentInformation> {
+        let verdict = cx.verdict.filter(|verdict| concerns(verdict, incident))?;
         let delta_v = verdict.delta_v.filter(|delta_v| !delta_v.is_lower_bound)?;
         let delta_v = DeltaV::new(RANGE_LIMIT_KMH, kmh(delta_v.x_mps?), kmh(delta_v.y_mps?)).ok()?;
         let location_of_impact = match (verdict.side, self.driver_side) {

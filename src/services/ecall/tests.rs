@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::config::Propulsion;
-use crate::crash::msd::{ImpactLocation, Msd, Storage, Version, hex};
+use crate::crash::msd::{AdditionalData, ImpactLocation, Msd, Storage, Version, hex};
 use crate::crash::{DeltaV, Severity, Side, Stage, Verdict};
 use crate::services::testkit::{Car, FIRST_BOOT_S, switch};
 use crate::services::{Place, Settings};
@@ -224,6 +224,30 @@ fn a_restart_goes_on_where_it_was() {
     car.switch(SOS, true);
     car.run(5_000);
     assert_eq!(records(&mut car)[0].message_identifier, 1, "another incident");
+}
+
+#[test]
+fn a_restart_between_the_grading_and_the_next_record_does_not_lose_it() {
+    for restart in [|car: &mut Car<Ecall>| car.restart(3_000), |car: &mut Car<Ecall>| car.reboot(20_000)] {
+        let mut car = car();
+        car.switch(FRONT, true);
+        car.run(200);
+        let graded = verdict(&car, Stage::Graded, -12.5);
+        car.judge(graded);
+        assert_eq!(records(&mut car).len(), 1, "the second is due a second after the first");
+        restart(&mut car);
+        car.switch(FRONT, true);
+        car.run(2_000);
+        place(&mut car, 48.0, 11.0);
+        car.run(2_000);
+        let records = records(&mut car);
+        let numbers: Vec<u8> = records.iter().map(|msd| msd.message_identifier).collect();
+        assert_eq!(numbers, [2, 3], "the grading, then the position");
+        let information =
+            |msd: &Msd| msd.additional_data.as_ref().and_then(AdditionalData::incident_information).expect("graded");
+        assert_eq!(Ok(information(&records[0]).delta_v), crate::crash::msd::DeltaV::new(255, -45, 10));
+        assert_eq!(information(&records[0]), information(&records[1]), "no later record says less");
+    }
 }
 
 #[test]
