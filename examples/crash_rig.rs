@@ -1,15 +1,15 @@
 //! A car that crashes again and again while its power is cut, and the judge of what is left of it each time.
 //!
 //! ```text
-//! crash_rig find                                      the contact of the drive, in nanoseconds of its own time
-//! crash_rig life FOLDER LOG MARK TELLTALED CONTACT N  one life of the car; N counts from 1, 0 is the last one, unhurt
-//! crash_rig judge LOG LAG_MS                          reads the log of all lives, prints a report
+//! crash_rig find                                 the contact of the drive, in nanoseconds of its own time
+//! crash_rig life FOLDER LOG TELLTALED CONTACT N  one life of the car; N counts from 1, 0 is the last one, unhurt
+//! crash_rig judge LOG LAG_MS                     reads the log of all lives, prints a report
 //! ```
 //!
 //! A life looks at the black box that the life before left, starts mosquitto, a subscriber and the daemon, waits until
 //! all that was left is told, and then plays the last seconds before the crash, and the crash, over the CAN interfaces
-//! in `TELLTALE_CAN`. At the contact it makes the file MARK; the bench cuts the power some time after that. Everything
-//! that it sees goes to standard output, a line each; LOG holds those lines of all lives before.
+//! in `TELLTALE_CAN`. Everything that it sees goes to standard output, a line each; LOG holds those lines of all lives
+//! before. The bench cuts the power some time after the line of the contact.
 //!
 //! | line | what |
 //! |---|---|
@@ -90,12 +90,12 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["find"] => find(),
-        ["life", folder, log, mark, daemon, contact, number] => {
-            let paths = Paths { folder: Path::new(folder), log: Path::new(log), mark: Path::new(mark) };
+        ["life", folder, log, daemon, contact, number] => {
+            let paths = Paths { folder: Path::new(folder), log: Path::new(log) };
             live(&paths, daemon, contact.parse().unwrap_or(0), number.parse().unwrap_or(0))
         }
         ["judge", log, lag_ms] => judge(Path::new(log), lag_ms.parse().unwrap_or(0)),
-        _ => Err("usage: crash_rig find | life FOLDER LOG MARK TELLTALED CONTACT N | judge LOG LAG_MS".into()),
+        _ => Err("usage: crash_rig find | life FOLDER LOG TELLTALED CONTACT N | judge LOG LAG_MS".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -109,7 +109,6 @@ fn main() -> ExitCode {
 struct Paths<'a> {
     folder: &'a Path,
     log: &'a Path,
-    mark: &'a Path,
 }
 
 fn say(line: &str) {
@@ -185,7 +184,7 @@ fn interfaces() -> Vec<String> {
 }
 
 /// Plays the end of the drive in real time; `contact` is the drive's own time of it.
-fn play(contact: MonoTime, number: u32, mark: &Path) -> Outcome<()> {
+fn play(contact: MonoTime, number: u32) -> Outcome<()> {
     let sockets = interfaces().iter().map(|name| CanFdSocket::open(name)).collect::<Result<Vec<_>, _>>()?;
     let emissions: Vec<(MonoTime, usize, CanAnyFrame)> = drive()?
         .filter(|emission| contact.since(emission.at) <= BEFORE && emission.at.since(contact) <= AFTER)
@@ -206,7 +205,6 @@ fn play(contact: MonoTime, number: u32, mark: &Path) -> Outcome<()> {
         if at >= contact && since_contact.load(Ordering::Relaxed) == u64::MAX {
             since_contact.store(clock.now().as_nanos(), Ordering::Relaxed);
             say(&format!("contact {number} {}", clock.now().as_nanos()));
-            fs::write(mark, b"")?;
         }
         let sending = clock.now();
         if let Some(socket) = sockets.get(bus) {
@@ -278,7 +276,7 @@ fn live(paths: &Paths<'_>, daemon: &str, contact: u64, number: u32) -> Outcome<(
         return Err(format!("life {number}: the daemon does not come to rest:\n{log}").into());
     }
     if number > 0 {
-        play(MonoTime::from_nanos(contact), number, paths.mark)?;
+        play(MonoTime::from_nanos(contact), number)?;
         return Err("the power was not cut".into());
     }
     // What is on its way to the subscriber arrives.
