@@ -1,5 +1,6 @@
 //! What a defect does to one sensor: to the acceleration before its electronics, and to the numbers behind them.
 
+use crate::crash::Quantity;
 use crate::rng::Rng;
 use crate::time::MonoTime;
 
@@ -12,6 +13,7 @@ use super::wave::{Shaker, add};
 #[derive(Debug)]
 pub(super) struct Harm<'c> {
     defect: Option<&'c Defect>,
+    quantity: Quantity,
     range: f32,
     shakers: Vec<Shaker>,
     /// What a stuck axis shows.
@@ -23,15 +25,15 @@ pub(super) struct Harm<'c> {
 }
 
 impl<'c> Harm<'c> {
-    pub(super) fn new(defect: Option<&'c Defect>, range: f32, rng: Rng) -> Self {
+    pub(super) fn new(defect: Option<&'c Defect>, quantity: Quantity, range: f32, rng: Rng) -> Self {
         let shakers = match defect {
             Some(Defect::Shaken { vibrations, .. }) => vibrations.iter().copied().map(Shaker::new).collect(),
             _ => Vec::new(),
         };
-        Self { defect, range, shakers, held: [None; 3], spike_left: 0, last: None, rng }
+        Self { defect, quantity, range, shakers, held: [None; 3], spike_left: 0, last: None, rng }
     }
 
-    /// Before the electronics.
+    /// Before the electronics: an acceleration, or the rates of a sensor that shares the unit.
     pub(super) fn before(&mut self, moment: &Moment, force: &mut [f32; 3]) {
         match self.defect {
             Some(Defect::Shift { from_s, ramp_s, offset }) => {
@@ -39,6 +41,9 @@ impl<'c> Harm<'c> {
                 for (force, offset) in force.iter_mut().zip(offset) {
                     *force += offset * share;
                 }
+            }
+            Some(Defect::Shaken { turn, .. }) if self.quantity == Quantity::AngularRate => {
+                force[2] += turn.at(moment.time_s);
             }
             Some(Defect::Shaken { waves, tilt, .. }) => {
                 let [roll, pitch] = tilt.each_ref().map(|curve| curve.at(moment.time_s));

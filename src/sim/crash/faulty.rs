@@ -68,7 +68,8 @@ fn loose(scene: &mut Scene) {
     }
     scene.say(&format!("{along:.0} m/s2 at {hz:.0} Hz"));
     let tilt = [0, 1].map(|_| lean(scene, event_s, 30.0));
-    break_sensor(scene, Defect::Shaken { waves, vibrations: vec![shaking], tilt });
+    let turn = lean(scene, event_s, 40.0);
+    break_sensor(scene, Defect::Shaken { waves, vibrations: vec![shaking], tilt, turn });
 }
 
 fn any_way(scene: &mut Scene, low: f32, high: f32) -> [f32; 3] {
@@ -78,7 +79,7 @@ fn any_way(scene: &mut Scene, low: f32, high: f32) -> [f32; 3] {
     way.map(|axis| axis / length * size)
 }
 
-/// An angle in ° that wanders within the limit from then on.
+/// An angle in °, or a rate in °/s, that wanders within the limit from then on.
 fn lean(scene: &mut Scene, from_s: f32, limit_deg: f32) -> Curve {
     let mut curve = Curve::default();
     curve.to(0.0, 0.0).to(from_s, 0.0);
@@ -91,7 +92,7 @@ fn lean(scene: &mut Scene, from_s: f32, limit_deg: f32) -> Curve {
 }
 
 /// Somebody has it in his hand while the car stands: it turns all ways, swings of 150 to 500 ms and knocks reach 4.3 g,
-/// and 12.6 km/h within 150 ms, as phones have recorded.
+/// and 12.6 km/h within 150 ms, as phones have recorded. A rate sensor of the same unit turns too, by up to 150 °/s.
 fn handling(scene: &mut Scene) {
     let event_s = scene.stand();
     scene.script.duration_s = event_s + 8.0;
@@ -113,7 +114,8 @@ fn handling(scene: &mut Scene) {
         }
     }
     let tilt = [lean(scene, event_s, 170.0), lean(scene, event_s, 80.0)];
-    break_sensor(scene, Defect::Shaken { waves, vibrations: Vec::new(), tilt });
+    let turn = lean(scene, event_s, 150.0);
+    break_sensor(scene, Defect::Shaken { waves, vibrations: Vec::new(), tilt, turn });
 }
 
 /// It shows its last value for ever, or one end of its range, or anything, on one axis or all.
@@ -168,7 +170,8 @@ fn resonance(scene: &mut Scene) {
         scene.window(from_s, to_s);
         from_s = to_s + scene.rng.between(0.2, 1.0);
     }
-    break_sensor(scene, Defect::Shaken { waves: Vec::new(), vibrations, tilt: [Curve::default(), Curve::default()] });
+    let tilt = [Curve::default(), Curve::default()];
+    break_sensor(scene, Defect::Shaken { waves: Vec::new(), vibrations, tilt, turn: Curve::default() });
 }
 
 /// Zero on one axis or all from the start, while the car drives and brakes.

@@ -96,7 +96,11 @@ fn ferry(scene: &mut Scene) {
     scene.script.duration_s = event_s + scene.rng.between(10.0, 14.0);
     let (angle_deg, period_s) = (scene.rng.between(2.0, 8.0), scene.rng.between(8.0, 14.0));
     let pace = std::f32::consts::TAU / period_s;
-    let mut time_s = event_s;
+    // On land the deck does not move it.
+    for rates in &mut scene.script.rates[..2] {
+        rates.to(event_s, 0.0);
+    }
+    let mut time_s = event_s + 0.25;
     while time_s < scene.script.duration_s {
         let phase = pace * (time_s - event_s);
         scene.script.rates[0].to(time_s, angle_deg * pace * phase.cos());

@@ -12,7 +12,7 @@ use crate::time::MonoTime;
 use super::Case;
 use super::defect::Harm;
 use super::play::{Moment, Play};
-use super::script::BusEvent;
+use super::script::{BusEvent, Defect};
 
 /// The moment at which every case begins: any, but for zero.
 const EPOCH: MonoTime = MonoTime::from_millis(1_000_000);
@@ -43,6 +43,8 @@ struct Sensor {
     spec: SensorSpec,
     chain: ChainSpec,
     bus: u8,
+    /// What reports in one message is one unit.
+    message: usize,
 }
 
 /// Something that the gateway hears.
@@ -64,7 +66,7 @@ impl Rig {
             #[expect(clippy::cast_possible_truncation, reason = "steps of a few digits")]
             let steps = sensor.step.map(|step| step as f32);
             let chain = ChainSpec::of(&sensor.spec, steps, sensor.packed());
-            Sensor { spec: sensor.spec.clone(), chain, bus: sensor.bus.0 }
+            Sensor { spec: sensor.spec.clone(), chain, bus: sensor.bus.0, message: sensor.message }
         });
         let bus_of = |part: &str| {
             profile.signals.iter().zip(&profile.sources).find_map(|(signal, source)| match source {
@@ -82,7 +84,7 @@ impl Rig {
             sensors: sensors.collect(),
             buses: u8::try_from(profile.buses.len()).unwrap_or(u8::MAX).max(1),
             wheels,
-            brake: bus_of("Brake.").map(|source| source.bus.0),
+            brake: bus_of("Chassis.Brake.").map(|source| source.bus.0),
             restraints: bus_of("Restraint.").or_else(|| bus_of("Airbag.IsDeployed")).map(|source| source.bus.0),
         }
     }
@@ -139,7 +141,7 @@ impl Rig {
         });
         let mut ears: Vec<Ear> = (self.sensors.iter().enumerate())
             .map(|(index, sensor)| {
-                let harm = broken.filter(|(which, _)| *which == index).map(|(_, defect)| defect);
+                let harm = broken.filter(|(which, defect)| self.harms(*which, defect, index)).map(|(_, defect)| defect);
                 Ear::new(index, sensor, script.bus_events.iter().find_map(lossy), harm, &mut rng)
             })
             .collect();
@@ -157,6 +159,14 @@ impl Rig {
         self.mute(case, &mut heard);
         heard.sort_by_key(|heard| heard.arrived);
         heard
+    }
+
+    /// Whether what is wrong with the accelerometer `broken` is felt by that sensor too: what shakes or turns a unit does
+    /// so to all that is in it.
+    fn harms(&self, broken: usize, defect: &Defect, index: usize) -> bool {
+        let unit = |index: usize| self.sensors.get(index).map(|sensor| (sensor.bus, sensor.message));
+        let is_rate = self.sensors.get(index).is_some_and(|sensor| sensor.spec.quantity == Quantity::AngularRate);
+        broken == index || (is_rate && matches!(defect, Defect::Shaken { .. }) && unit(broken) == unit(index))
     }
 
     /// What this car's gateway hears of a series of acceleration, in the order of arrival: through ideal sensors and the
@@ -280,13 +290,7 @@ struct Ear<'c> {
 }
 
 impl<'c> Ear<'c> {
-    fn new(
-        index: usize,
-        sensor: &Sensor,
-        loss: Option<f32>,
-        defect: Option<&'c super::script::Defect>,
-        rng: &mut Rng,
-    ) -> Self {
+    fn new(index: usize, sensor: &Sensor, loss: Option<f32>, defect: Option<&'c Defect>, rng: &mut Rng) -> Self {
         let mut chain = sensor.chain;
         if chain.corner_hz < 100.0 {
             // What workshop manuals and makers state of such sensors.
@@ -314,7 +318,7 @@ impl<'c> Ear<'c> {
             signs,
             scale: 1.0 + rng.gauss() * 0.013,
             offset: [0; 3].map(|_: i32| rng.gauss() * offset),
-            harm: Harm::new(defect, sensor.spec.range, Rng::new(rng.next_u64())),
+            harm: Harm::new(defect, sensor.spec.quantity, sensor.spec.range, Rng::new(rng.next_u64())),
             interval: if sensor.chain.packed > 1 { sensor.chain.sample_interval() } else { Duration::ZERO },
             pending: Vec::new(),
         }

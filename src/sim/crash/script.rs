@@ -91,6 +91,8 @@ pub(super) enum Defect {
         vibrations: Vec<Vibration>,
         /// Its own roll and pitch in °.
         tilt: [Curve; 2],
+        /// Its own yaw rate in °/s, which a rate sensor of the same unit shows too.
+        turn: Curve,
     },
 }
 
