@@ -41,12 +41,18 @@ impl<T: Copy> Ring<T> {
 
     /// The newest item for which `is_early` holds, where it holds for all before it too.
     pub(super) fn last_where(&self, is_early: impl Fn(&T) -> bool) -> Option<T> {
+        self.position_last_where(is_early).map(|(_, item)| item)
+    }
+
+    /// The same, with its age.
+    pub(super) fn position_last_where(&self, is_early: impl Fn(&T) -> bool) -> Option<(usize, T)> {
         let (mut low, mut high) = (0, self.items.len());
         while low < high {
             let middle = usize::midpoint(low, high);
             if self.get(middle).is_some_and(|item| is_early(&item)) { low = middle + 1 } else { high = middle }
         }
-        low.checked_sub(1).and_then(|index| self.get(index))
+        let index = low.checked_sub(1)?;
+        self.get(index).map(|item| (index, item))
     }
 }
 

@@ -16,9 +16,13 @@ pub(super) struct Event {
     /// Speed just before contact by the wheels, and by GNSS.
     pub(super) wheels_before: Option<f32>,
     pub(super) gnss_before: Option<f32>,
+    /// It rolled a second before contact: wheels of a car that goes aside stand.
+    pub(super) was_rolling: bool,
+    /// How far the car slid aside just before contact.
+    pub(super) slide_deg: f32,
     /// Newest speed loss within [`limit::SPEED_WINDOW`] of contact.
     pub(super) speed_lost: Option<f32>,
-    /// What of it was lost in the pulse.
+    /// What of it was lost in the pulse, as far as rolling wheels tell.
     pub(super) pulse_loss: Option<f32>,
     /// Angle of gravity against before, at rest.
     pub(super) tilt_deg: Option<f32>,
@@ -30,6 +34,24 @@ pub(super) struct Event {
 }
 
 impl Event {
+    /// The car stood when it was struck, as far as its wheels tell.
+    pub(super) fn is_standing(&self) -> bool {
+        !self.was_rolling && self.wheels_before.is_some_and(|before| before < limit::ROLLING_MPS)
+    }
+
+    /// What the pulse took by wheels that still roll after it: those that stop may be locked, and those that slow to a
+    /// third may roll backwards.
+    pub(super) fn loss_of_rolling(&self, after: Option<f32>) -> Option<f32> {
+        let (before, after) = self.wheels_before.zip(after)?;
+        let is_rolling = after >= limit::ROLLING_MPS && after >= limit::KEPT_SHARE * before;
+        is_rolling.then_some(before - after)
+    }
+
+    /// Nothing tells its speed.
+    pub(super) const fn is_speed_unknown(&self) -> bool {
+        self.wheels_before.is_none()
+    }
+
     pub(super) fn is_confirmed(&self) -> bool {
         matches!(self.stage, Stage::Confirmed | Stage::Graded | Stage::Corrected)
     }

@@ -29,12 +29,14 @@ pub(super) struct Health {
     axes: [Axis; 3],
     exists: [bool; 3],
     edge: f32,
+    /// So long no crash holds it at one end.
+    longest_at_edge: Duration,
     began: Option<MonoTime>,
 }
 
 impl Health {
-    pub(super) fn new(exists: [bool; 3], range: f32) -> Self {
-        Self { axes: [Axis::default(); 3], exists, edge: range * limit::CLIPPED_SHARE, began: None }
+    pub(super) fn new(exists: [bool; 3], range: f32, longest_at_edge: Duration) -> Self {
+        Self { axes: [Axis::default(); 3], exists, edge: range * limit::CLIPPED_SHARE, longest_at_edge, began: None }
     }
 
     /// The axis exists and has no fault.
@@ -60,7 +62,8 @@ impl Health {
                 continue;
             }
             let axis = &mut self.axes[index];
-            let seen = axis.look(at, value.filter(|value| value.is_finite()), is_moving, self.edge, began);
+            let value = value.filter(|value| value.is_finite());
+            let seen = axis.look(at, value, is_moving, (self.edge, self.longest_at_edge), began);
             match (axis.fault, seen) {
                 (None, Some(kind)) => axis.fall(at, kind, |kind| report(index, kind)),
                 (Some(fault), Some(kind)) if fault == kind => axis.fine_since = at,
@@ -92,7 +95,7 @@ impl Axis {
         at: MonoTime,
         value: Option<f32>,
         is_moving: bool,
-        edge: f32,
+        (edge, longest_at_edge): (f32, Duration),
         began: MonoTime,
     ) -> Option<FaultKind> {
         let Some(value) = value else {
@@ -111,7 +114,7 @@ impl Axis {
         } else if self.edge_since.is_none() || !is_same_side {
             self.edge_since = Some(at);
         }
-        if self.edge_since.is_some_and(|since| at.since(since) >= limit::STUCK_AT_EDGE) {
+        if self.edge_since.is_some_and(|since| at.since(since) >= longest_at_edge) {
             return Some(FaultKind::Stuck);
         }
         if at.since(self.same_since) < limit::STUCK_AFTER {

@@ -15,6 +15,7 @@
 //! taken in [`Classifier::new`].
 
 mod attitude;
+mod blow;
 mod event;
 mod health;
 mod learner;
@@ -22,6 +23,7 @@ mod motion;
 mod proof;
 mod pulse;
 mod track;
+mod witness;
 mod word;
 
 use crate::time::MonoTime;
@@ -201,6 +203,8 @@ impl Classifier {
         let index = usize::from(sample.sensor.0);
         let is_moving = self.wheels.fresh(self.now, limit::SPEED_FRESH).is_some_and(|mps| mps >= limit::MOVING_MPS);
         let is_calm = self.event.as_ref().is_none_or(|event| !event.is_confirmed());
+        let (speed_mps, across_mps2) = (self.wheels.fresh(self.now, limit::SPEED_FRESH), self.across_mps2());
+        let bend_mps2 = self.bend_mps2(speed_mps);
         let Self { slots, faults, .. } = self;
         match slots.get_mut(index) {
             Some(Slot::Acceleration(track)) => {
@@ -210,6 +214,7 @@ impl Classifier {
                 if self.gravity_slot == Some(index) && track.has_gravity() {
                     self.gravity.observe(at, track.axes_now());
                 }
+                track.follow(bend_mps2);
                 let window = track.learn(at);
                 if let Some(began) = window {
                     self.learn(index, sample.sensor, began, at);
@@ -225,7 +230,7 @@ impl Classifier {
                 if let ([_, _, true], [_, _, Some(rate_dps)]) = (axes, sample.axes)
                     && is_stated
                 {
-                    self.heading.observe(at, rate_dps);
+                    self.heading.observe(at, rate_dps, speed_mps, across_mps2);
                 }
             }
             Some(Slot::Rate(_)) | None => {}
@@ -323,6 +328,9 @@ impl Classifier {
             last_active: contact,
             wheels_before: self.wheels.at(contact, limit::SPEED_FRESH),
             gnss_before: self.gnss.at(contact, limit::SPEED_WINDOW),
+            was_rolling: (self.wheels.at(contact - limit::SPEED_WINDOW, limit::SPEED_FRESH))
+                .is_some_and(|before| before >= limit::MOVING_MPS),
+            slide_deg: self.heading.slide_deg(),
             speed_lost: None,
             pulse_loss: None,
             tilt_deg: None,
@@ -370,7 +378,7 @@ impl Classifier {
             event.speed_lost = lost.or(by_gnss).or(event.speed_lost);
             let ends = event.last_active + limit::SPEED_LAG;
             if self.now <= ends.min(event.contact + limit::GRADED_BY) {
-                event.pulse_loss = lost.or(event.pulse_loss);
+                event.pulse_loss = event.loss_of_rolling(self.wheels.since(event.last_active, self.now));
             }
         }
         let near = |silence: MonoTime| silence >= event.contact && silence.since(event.contact) <= limit::SILENCE_NEAR;
@@ -398,6 +406,9 @@ impl Classifier {
         self.event = None;
         for slot in &mut self.slots {
             if let Slot::Acceleration(track) = slot {
+                if stage == Stage::Dismissed {
+                    track.mislead(self.now);
+                }
                 track.release();
             }
         }

@@ -58,6 +58,17 @@ impl Speed {
         self.latest.filter(|latest| is_steady && now.since(latest.at) <= age).map(|latest| latest.mps)
     }
 
+    /// A speed was told since that moment.
+    pub(super) fn was_told_since(&self, moment: MonoTime) -> bool {
+        self.latest.is_some_and(|latest| latest.at >= moment)
+    }
+
+    /// The newest speed, when it was told since that moment and has not jumped.
+    pub(super) fn since(&self, moment: MonoTime, now: MonoTime) -> Option<f32> {
+        let mps = self.fresh(now, limit::SPEED_FRESH)?;
+        self.latest.is_some_and(|latest| latest.at >= moment).then_some(mps)
+    }
+
     /// The speed at that moment, when one was known at most `age` before it.
     pub(super) fn at(&self, moment: MonoTime, age: Duration) -> Option<f32> {
         let point = self.points.last_where(|point| point.at <= moment)?;
@@ -65,20 +76,52 @@ impl Speed {
     }
 }
 
-/// The integral of the yaw rate.
+/// What the yaw rate was at a moment, and what it had added up to.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    at: MonoTime,
+    angle_rad: f32,
+    rate_dps: f32,
+}
+
+/// The yaw rate, its integral, and how far the car slides aside.
 #[derive(Debug, Clone)]
 pub(super) struct Heading {
-    points: Ring<(MonoTime, f32)>,
+    points: Ring<Turn>,
     last: Option<(MonoTime, f32)>,
     angle_rad: f32,
+    slide: Slide,
+}
+
+/// The least angle between where the car points and where it goes: it turns by more than its tires can have bent its
+/// way. Signs do not matter to it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slide {
+    /// No car is slower: wheels that roll show it, wheels that slip show less.
+    speed_mps: f32,
+    angle_rad: f32,
+}
+
+impl Slide {
+    fn turn(&mut self, span_s: f32, rate_rad: f32, speed_mps: f32, across_mps2: f32) {
+        let felt = (across_mps2 + limit::SLIDING_SLACK_MPS2).min(limit::TIRE_SUSTAINED_MPS2);
+        self.speed_mps = speed_mps.max(self.speed_mps - felt * span_s);
+        let turn_rad = if self.speed_mps < limit::SLIDING_MPS {
+            -self.angle_rad / limit::SLIDING_FADE.as_secs_f32()
+        } else {
+            rate_rad.abs() - felt / self.speed_mps
+        };
+        self.angle_rad = (self.angle_rad + turn_rad * span_s).max(0.0);
+    }
 }
 
 impl Heading {
     pub(super) fn new() -> Self {
-        Self { points: Ring::new(POINTS), last: None, angle_rad: 0.0 }
+        Self { points: Ring::new(POINTS), last: None, angle_rad: 0.0, slide: Slide::default() }
     }
 
-    pub(super) fn observe(&mut self, at: MonoTime, rate_dps: f32) {
+    /// A yaw rate; `speed_mps` is that of the wheels and `across_mps2` what is felt across the car, without sign.
+    pub(super) fn observe(&mut self, at: MonoTime, rate_dps: f32, speed_mps: Option<f32>, across_mps2: f32) {
         if !rate_dps.is_finite() {
             return;
         }
@@ -86,22 +129,42 @@ impl Heading {
             let span = at.since(before);
             if at < before || span > limit::ROLL_MAX_GAP {
                 self.points.clear();
-                self.angle_rad = 0.0;
+                (self.angle_rad, self.slide) = (0.0, Slide::default());
             } else {
-                self.angle_rad += f32::midpoint(old, rate_dps).to_radians() * span.as_secs_f32();
+                let (span_s, rate_rad) = (span.as_secs_f32(), f32::midpoint(old, rate_dps).to_radians());
+                self.angle_rad += rate_rad * span_s;
+                self.slide.turn(span_s, rate_rad, speed_mps.unwrap_or(0.0), across_mps2);
             }
         }
         self.last = Some((at, rate_dps));
-        if self.points.newest().is_none_or(|(newest, _)| at.since(newest) >= SPACING) {
-            self.points.push((at, self.angle_rad));
+        if self.points.newest().is_none_or(|newest| at.since(newest.at) >= SPACING) {
+            self.points.push(Turn { at, angle_rad: self.angle_rad, rate_dps });
         }
+    }
+
+    /// The newest yaw rate in °/s, without sign.
+    pub(super) fn rate_dps(&self, now: MonoTime) -> Option<f32> {
+        self.last.filter(|(at, _)| now.since(*at) <= limit::ROLL_MAX_GAP).map(|(_, rate_dps)| rate_dps.abs())
+    }
+
+    /// How far the rate has gone from what it was at `from`, at most, until so long after it, in °/s.
+    pub(super) fn jump_dps(&self, from: MonoTime, within: Duration) -> Option<f32> {
+        let (first, before) = self.points.position_last_where(|turn| turn.at <= from)?;
+        let later = (first + 1..).map_while(|index| self.points.get(index));
+        let near = later.take_while(|turn| turn.at.since(from) <= within);
+        near.map(|turn| (turn.rate_dps - before.rate_dps).abs()).reduce(f32::max)
+    }
+
+    /// How far it slides aside at least, in °.
+    pub(super) fn slide_deg(&self) -> f32 {
+        self.slide.angle_rad.to_degrees()
     }
 
     /// The mean rate since then in rad/s.
     pub(super) fn rate_since(&self, began: MonoTime) -> Option<f32> {
-        let (from, old) = self.points.last_where(|(at, _)| *at <= began)?;
-        let (until, new) = self.points.newest()?;
-        let span_s = until.since(from).as_secs_f32();
-        (span_s > 0.0).then(|| (new - old) / span_s)
+        let old = self.points.last_where(|turn| turn.at <= began)?;
+        let new = self.points.newest()?;
+        let span_s = new.at.since(old.at).as_secs_f32();
+        (span_s > 0.0).then(|| (new.angle_rad - old.angle_rad) / span_s)
     }
 }

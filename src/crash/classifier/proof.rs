@@ -2,10 +2,9 @@
 
 use crate::crash::sensor::Mounting;
 use crate::crash::thresholds as limit;
-use crate::time::MonoTime;
 
-use super::motion::Speed;
-use super::pulse::Pulse;
+use super::blow::Blow;
+use super::event::Event;
 use super::track::Track;
 use super::{Classifier, Slot};
 
@@ -21,7 +20,7 @@ pub(super) fn is_suspicious(track: &Track) -> bool {
 impl Classifier {
     /// Whether the pulse of this sensor, together with what else is known, is a crash.
     pub(super) fn proves(&self, index: usize) -> bool {
-        let Some(Slot::Acceleration(track)) = self.slots.get(index) else { return false };
+        let (Some(Slot::Acceleration(track)), Some(event)) = (self.slots.get(index), &self.event) else { return false };
         let pulse = &track.pulse;
         let Some(contact) = pulse.contact else { return false };
         let is_lifted = track.health.is_good(2) && pulse.net[2].abs() > limit::VERTICAL_SHARE * pulse.delta_v();
@@ -29,7 +28,7 @@ impl Classifier {
             || pulse.coherence() < limit::COHERENT_SHARE
             || pulse.held < limit::CONFIRM_HOLD
             || is_lifted
-            || self.is_contradicted(index, contact)
+            || self.is_contradicted(&track.name, event)
         {
             return false;
         }
@@ -40,56 +39,92 @@ impl Classifier {
                 && pulse.peak >= limit::CONFIRM_PEAK_MPS2
                 && !pulse.is_flat();
         }
-        self.dwell_proves(pulse)
+        self.dwell_proves(track, event)
     }
 
     /// Whether the time beyond tires makes a crash of a pulse that a sensor could not follow.
-    fn dwell_proves(&self, pulse: &Pulse) -> bool {
+    fn dwell_proves(&self, track: &Track, event: &Event) -> bool {
+        let pulse = &track.pulse;
         let least = if pulse.is_lateral() { limit::CONFIRM_DWELL_LATERAL } else { limit::CONFIRM_DWELL };
-        let Some(event) = self.event.as_ref().filter(|_| pulse.longest_dwell >= least) else { return false };
-        let Some(before) = event.wheels_before else { return true };
-        if self.speed_beyond_tires().is_some_and(|beyond| beyond >= limit::SPEED_PROOF_MPS) {
+        if (pulse.longest_dwell >= limit::SUSPECT_DWELL && self.speed_proves(event, limit::SPEED_PROOF_MPS))
+            || (pulse.longest_dwell >= least && self.is_pushed_off(event))
+        {
             return true;
         }
-        // Hands carry sensors in cars that stand; a car that is struck there is pushed off.
-        if before < limit::ROLLING_MPS {
-            let now = self.wheels.fresh(self.now, limit::SPEED_FRESH);
-            return now.is_some_and(|now| now - before >= limit::PUSHED_OFF_MPS);
+        if self.is_outdone(track) {
+            return false;
         }
-        let is_blow = pulse.unrest <= limit::BLOW_RISE && pulse.longest_dwell <= limit::LONGEST_DWELL;
-        let is_alive = pulse.is_lively() && pulse.longest_dwell <= limit::LIVELY_DWELL;
-        let is_clear = pulse.coherence() >= limit::CLEAR_SHARE && pulse.clipped >= limit::SUSPECT_DWELL;
-        is_blow && is_clear && (pulse.is_complete() || is_alive)
+        if event.is_speed_unknown() || (self.has_lost_wheels(event) && pulse.swings() == 0) {
+            return pulse.longest_dwell >= least;
+        }
+        !pulse.is_torn()
+            && !event.is_standing()
+            && pulse.before.roughness <= limit::ROUGH_MPS3
+            && pulse.longest_dwell >= limit::CONFIRM_DWELL_LATERAL
+            && self.turn_dps(event.contact) >= limit::TURNED_DPS
     }
 
-    /// Whether the speed that was lost in the meantime makes a crash of a pulse that could not prove it itself.
+    /// Whether what followed makes a crash of a pulse that could not prove it itself.
     pub(super) fn proves_late(&self) -> bool {
         let Some(event) = &self.event else { return false };
         let is_pushed = self.tracks().any(|track| {
             track.mounting == Mounting::Chassis
                 && track.is_good()
                 && (track.shown.dwell >= limit::SUSPECT_DWELL
-                    || track.shown.largest.resultant() >= limit::SLOW_PUSH_MPS)
+                    || (track.shown.largest.resultant() >= limit::SLOW_PUSH_MPS
+                        && track.shown.peak >= limit::CONFIRM_PEAK_MPS2))
         });
-        is_pushed
-            && self.now.since(event.contact) <= limit::SPEED_WINDOW
-            && self.speed_beyond_tires().is_some_and(|beyond| beyond >= limit::SLOW_PROOF_MPS)
+        let is_held = || self.tracks().any(|track| track.is_good() && track.shown.dwell >= limit::CONFIRM_DWELL);
+        let is_soon = self.now.since(event.contact) <= limit::SPEED_WINDOW;
+        let has_moved = || self.speed_proves(event, limit::SLOW_PROOF_MPS) || (is_held() && self.is_pushed_off(event));
+        is_pushed && ((is_soon && has_moved()) || self.blow_proves(event))
     }
 
-    /// Another sensor of the structure felt nothing of it.
-    fn is_contradicted(&self, index: usize, contact: MonoTime) -> bool {
-        self.slots.iter().enumerate().any(|(other, slot)| match slot {
-            Slot::Acceleration(track) => other != index && track.contradicts(contact),
-            Slot::Rate(_) => false,
+    /// Whether a blow that is over, or that a silent bus has cut off, was one on the car.
+    fn blow_proves(&self, event: &Event) -> bool {
+        self.tracks().any(|track| {
+            let is_asked = track.mounting == Mounting::Chassis && !track.is_full_range() && !self.is_outdone(track);
+            if is_asked && event.bus_silent && track.is_cut_off(self.now) {
+                return true;
+            }
+            let Some(blow) = track.blow.filter(|blow| blow.contact >= event.contact && blow.is_fresh(self.now)) else {
+                return false;
+            };
+            let is_blow =
+                blow.swings <= 1 && !blow.is_square && blow.coherence >= limit::COHERENT_SHARE && track.is_calm();
+            is_asked && is_blow && self.is_blow_on_car(track, &blow, event)
         })
     }
 
-    /// How much more speed was lost or won since contact than tires explain; none where speed is not measured.
-    fn speed_beyond_tires(&self) -> Option<f32> {
-        let event = self.event.as_ref()?;
-        let by =
-            |speed: &Speed, before: Option<f32>| Some((before? - speed.fresh(self.now, limit::SPEED_FRESH)?).abs());
-        let change = by(&self.wheels, event.wheels_before).or_else(|| by(&self.gnss, event.gnss_before))?;
-        Some(change - limit::TIRE_SUSTAINED_MPS2 * self.now.since(event.contact).as_secs_f32())
+    fn is_blow_on_car(&self, track: &Track, blow: &Blow, event: &Event) -> bool {
+        if !blow.is_sudden(self.was_braking(event)) {
+            return false;
+        }
+        let slid_before = self.was_sliding(event) && blow.is_smooth();
+        if slid_before && blow.is_trip() && blow.is_past(self.now) {
+            return true;
+        }
+        let turned_dps = self.turn_dps(blow.contact);
+        if event.is_standing() {
+            // Hands carry sensors in cars that stand: those neither begin at once nor slide.
+            let is_still = blow.is_still() && !track.was_suspicious(self.now) && !self.was_turning(blow.contact);
+            let has_turned = turned_dps >= limit::TURNED_STANDING_DPS;
+            return is_still && has_turned && blow.has_settled(self.now, limit::SETTLE) && blow.slides();
+        }
+        if turned_dps >= limit::TURNED_DPS && blow.has_settled(self.now, limit::SETTLE) {
+            return true;
+        }
+        let is_held = blow.dwell >= limit::CONFIRM_DWELL_LATERAL;
+        let is_long = blow.dwell >= limit::CONFIRM_DWELL || (is_held && blow.is_lateral() && blow.is_shaken);
+        let is_clear = blow.coherence >= limit::CLEAR_SHARE && blow.clipped >= limit::SUSPECT_DWELL;
+        blow.has_settled(self.now, limit::SWING_BACK)
+            && (blow.slides()
+                || (slid_before && (is_held || event.slide_deg >= limit::ADRIFT_DEG))
+                || (is_long
+                    && is_clear
+                    && blow.is_whole()
+                    && blow.contact.since(event.contact) <= limit::FIRST_BLOW
+                    && !track.was_suspicious(self.now)
+                    && (blow.is_trip() || blow.is_followed_by_calm(self.now))))
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Reading {
     /// The same after the low-pass.
     pub(super) filtered: f32,
     pub(super) is_clipped: bool,
+    /// The axis is at one end of its range.
+    pub(super) is_at_end: [bool; 2],
 }
 
 impl Reading {
@@ -29,6 +31,38 @@ impl Reading {
     fn is_beyond_tires(&self) -> bool {
         self.horizontal >= limit::TIRE_LIMIT_MPS2 && self.push() >= limit::ONSET_MPS2 / 2.0
     }
+}
+
+/// How an axis goes to and fro.
+#[derive(Debug, Clone, Copy, Default)]
+struct Swings {
+    /// The end of its range that it was at last: the upper one, or the lower one.
+    is_high: Option<bool>,
+    /// So often it went from one end to the other.
+    count: u8,
+    /// After an end it pushed the other way.
+    is_back: bool,
+}
+
+impl Swings {
+    fn add(&mut self, value: f32, is_at_end: bool) {
+        let is_high = value > 0.0;
+        let is_turned = self.is_high.is_some_and(|before| before != is_high);
+        self.is_back |= is_turned && value.abs() >= limit::ONSET_MPS2;
+        if is_at_end {
+            self.count = self.count.saturating_add(u8::from(is_turned));
+            self.is_high = Some(is_high);
+        }
+    }
+}
+
+/// What the sensor did just before contact.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Before {
+    /// For so long it was restless.
+    pub(super) unrest: Duration,
+    /// How fast its readings wandered, in m/s³.
+    pub(super) roughness: f32,
 }
 
 /// What has been summed up since contact.
@@ -44,6 +78,12 @@ pub(super) struct Pulse {
     /// ∫ |off| dt of the horizontal, in m/s.
     pub(super) path: f32,
     pub(super) largest_delta_v: f32,
+    /// The path until then, and its direction.
+    path_to_largest: f32,
+    pub(super) largest: [f32; 2],
+    /// For how long it is being pushed back hard against that direction.
+    back: Duration,
+    is_swing: bool,
     /// Time above the onset.
     pub(super) held: Duration,
     /// Time beyond tires, dips forgiven.
@@ -56,10 +96,19 @@ pub(super) struct Pulse {
     pub(super) peak: f32,
     /// How far the readings of x and y have traveled up and down since the pulse has begun to dwell.
     travel: [f32; 2],
-    /// For how long it was restless before contact.
-    pub(super) unrest: Duration,
+    pub(super) before: Before,
+    /// What was read just before it went beyond tires, whether it went to the end of the range at once, and whether it
+    /// came back from there in one step.
+    rose_from: [f32; 2],
+    rose_at_once: bool,
+    /// So often it went from the end of the range to next to nothing in one step.
+    drops: u8,
+    /// Beyond tires both axes have read different numbers.
+    differs: bool,
+    is_square: bool,
     /// Smallest and largest push, once it has risen.
     flat: Option<(f32, f32)>,
+    swings: [Swings; 2],
 }
 
 impl Pulse {
@@ -86,9 +135,46 @@ impl Pulse {
         self.flat.is_none_or(|(low, high)| high - low <= limit::FLAT_SHARE * high)
     }
 
-    /// It lives on both axes: what breaks in a sensor breaks on one, or freezes both.
-    pub(super) fn is_lively(&self) -> bool {
-        self.travel[0].min(self.travel[1]) >= limit::LIVELY_MPS2
+    /// The structure shakes across the push as well: what breaks in a sensor breaks on one axis.
+    pub(super) fn is_shaken(&self) -> bool {
+        let aside = usize::from(self.net[0].abs() >= self.net[1].abs());
+        self.travel[aside] >= limit::LIVELY_MPS2
+    }
+
+    /// How often the axis that is pushed most went from one end of its range to the other.
+    pub(super) fn swings(&self) -> u8 {
+        let main = usize::from(self.largest[1].abs() > self.largest[0].abs());
+        self.swings[main].count
+    }
+
+    /// Both axes go to and fro, one again and again: what springs do, and cars do not.
+    pub(super) fn is_swinging(&self) -> bool {
+        let [x, y] = self.swings.map(|swings| swings.count);
+        x.max(y) >= limit::RESONANCE_SWINGS && x.min(y) > 0
+    }
+
+    /// An axis that was at one end of its range pushes the other way.
+    pub(super) fn is_torn(&self) -> bool {
+        self.swings.iter().any(|swings| swings.is_back)
+    }
+
+    /// It went and came back between one sample and the next: numbers do that, masses do not.
+    pub(super) fn is_square(&self) -> bool {
+        if self.drops > 1 {
+            return true;
+        }
+        let longest = if self.differs && self.is_shaken() { limit::CONFIRM_DWELL } else { limit::LONG_DWELL };
+        self.is_square && self.longest_dwell < longest
+    }
+
+    /// It came back as hard as it went.
+    pub(super) const fn is_swing(&self) -> bool {
+        self.is_swing
+    }
+
+    /// How far it pushed into one direction until it had pushed most: sensors swing back when it is over.
+    pub(super) fn best_coherence(&self) -> f32 {
+        if self.path_to_largest > 0.0 { self.largest_delta_v / self.path_to_largest } else { 0.0 }
     }
 
     /// The push is across the car.
@@ -101,14 +187,14 @@ impl Pulse {
         self.is_over && self.duration() <= limit::COMPLETE_PULSE
     }
 
-    /// A sample that follows on the last one, after so long a time of unrest.
-    pub(super) fn extend(&mut self, span: Duration, last: &Reading, now: &Reading, unrest: Duration) {
+    /// A sample that follows on the last one.
+    pub(super) fn extend(&mut self, span: Duration, last: &Reading, now: &Reading, before: Before) {
         if !self.is_active() {
             if now.push() < limit::ONSET_MPS2 {
                 return;
             }
             // Contact lies between the two: the last one was still below.
-            *self = Self { contact: Some(last.at), last_above: now.at, unrest, ..Self::default() };
+            *self = Self { contact: Some(last.at), last_above: now.at, before, ..Self::default() };
         } else if !self.dwell.is_zero() {
             for index in 0..2 {
                 self.travel[index] += (now.held[index] - last.held[index]).abs();
@@ -119,8 +205,17 @@ impl Pulse {
             self.net[index] += f32::midpoint(last.off[index], now.off[index]) * span_s;
         }
         self.path += f32::midpoint(last.push(), now.push()) * span_s;
-        self.largest_delta_v = self.largest_delta_v.max(self.delta_v());
+        if self.delta_v() >= self.largest_delta_v {
+            (self.largest_delta_v, self.path_to_largest) = (self.delta_v(), self.path);
+            self.largest = [self.net[0], self.net[1]];
+        }
         self.peak = self.peak.max(now.filtered);
+        let along = (now.held[0] * self.largest[0] + now.held[1] * self.largest[1]) / self.largest_delta_v;
+        self.back = if along < -limit::SWING_MPS2 { self.back + span } else { Duration::ZERO };
+        self.is_swing |= self.back >= limit::SWING_DWELL;
+        for (index, swings) in self.swings.iter_mut().enumerate() {
+            swings.add(now.held[index], now.is_at_end[index]);
+        }
         if last.is_clipped && now.is_clipped {
             self.clipped += span;
         }
@@ -150,11 +245,24 @@ impl Pulse {
 
     fn count_dwell(&mut self, span: Duration, last: &Reading, now: &Reading) {
         match (last.is_beyond_tires(), now.is_beyond_tires()) {
+            (false, true) => {
+                self.dip = Duration::ZERO;
+                (self.rose_from, self.rose_at_once) = (last.held, now.is_clipped);
+            }
+            (true, false) => {
+                let is_drop = last.is_clipped && now.push() < limit::ONSET_MPS2;
+                self.drops = self.drops.saturating_add(u8::from(is_drop));
+                let is_step = self.rose_at_once && last.is_clipped;
+                self.is_square = is_step && apart(now.held, self.rose_from) < limit::SQUARE_MPS2;
+            }
+            _ => {}
+        }
+        match (last.is_beyond_tires(), now.is_beyond_tires()) {
             (true, true) => {
                 self.dwell += span;
                 self.dip = Duration::ZERO;
             }
-            (_, true) => self.dip = Duration::ZERO,
+            (_, true) => {}
             (_, false) => {
                 self.dip += span;
                 if self.dip > limit::DWELL_DIP.max(span) {
@@ -162,6 +270,12 @@ impl Pulse {
                 }
             }
         }
+        let [x, y] = now.held.map(f32::abs);
+        self.differs |= now.is_beyond_tires() && (x - y).abs() >= limit::SQUARE_MPS2 / 2.0;
         self.longest_dwell = self.longest_dwell.max(self.dwell);
     }
+}
+
+fn apart(one: [f32; 2], other: [f32; 2]) -> f32 {
+    (one[0] - other[0]).hypot(one[1] - other[1])
 }

@@ -201,3 +201,27 @@ fn a_restraint_decides_alone_unless_it_fired_in_an_earlier_life() {
     assert_eq!(graded.evidence.restraints, 1);
     assert!(graded.evidence.bus_silent && graded.severity.is_some());
 }
+
+#[test]
+fn later_words_show_the_largest_of_several_impacts_and_never_less_than_before() {
+    for peaks in [[100.0, 250.0, 60.0], [250.0, 100.0, 60.0], [60.0, 60.0, 250.0]] {
+        for spec in [full_range(), low_range()] {
+            let range = spec.range;
+            let mut rig = Rig::new(spec, false);
+            for peak in peaks {
+                rig.drive(1_500, pulse(peak, 0.09, 0.0));
+            }
+            rig.drive(6_000, |_| [0.0; 3]);
+            let shown = rig.verdicts.iter().map(|verdict| verdict.evidence);
+            let figures: Vec<_> = shown.map(|evidence| (evidence.peak_mps2, evidence.dwell, evidence.pulse)).collect();
+            for pair in figures.windows(2) {
+                assert!(pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1 && pair[0].2 <= pair[1].2, "{pair:?}");
+            }
+            let last = rig.verdicts.last().unwrap();
+            assert_eq!((last.stage, last.impacts), (Stage::Closed, 3), "{peaks:?}");
+            let largest = range.min(250.0);
+            assert!(last.evidence.peak_mps2.unwrap() > 0.85 * largest, "{:?} of {largest}", last.evidence);
+            assert!(last.evidence.pulse.unwrap() >= Duration::from_millis(70), "{:?}", last.evidence);
+        }
+    }
+}

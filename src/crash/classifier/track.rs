@@ -9,9 +9,10 @@ use crate::crash::sensor_fault::FaultKind;
 use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
 
+use super::blow::Blow;
 use super::health::{Health, is_resonance};
 use super::learner::{Driven, Learner};
-use super::pulse::{Pulse, Reading};
+use super::pulse::{Before, Pulse, Reading};
 
 /// Points of the velocity history: 2 ms apart they reach back 320 ms, more than [`limit::GRADE_AFTER`].
 const HISTORY_POINTS: usize = 160;
@@ -52,24 +53,28 @@ pub(super) struct Shown {
     pub(super) pulse: Duration,
 }
 
-/// The largest push of the last two spans.
+/// The largest push, and the largest horizontal acceleration, of the last two spans.
 #[derive(Debug, Clone, Copy, Default)]
 struct Felt {
     began: MonoTime,
-    now: f32,
-    before: f32,
+    now: [f32; 2],
+    before: [f32; 2],
 }
 
 impl Felt {
-    fn add(&mut self, at: MonoTime, push: f32) {
+    fn add(&mut self, at: MonoTime, reading: &Reading) {
         if at.since(self.began) >= limit::STIRRED_SPAN {
-            (self.began, self.before, self.now) = (at, self.now, 0.0);
+            (self.began, self.before, self.now) = (at, self.now, [0.0; 2]);
         }
-        self.now = self.now.max(push);
+        self.now = [self.now[0].max(reading.push()), self.now[1].max(reading.horizontal)];
     }
 
-    fn widest(&self) -> f32 {
-        self.now.max(self.before)
+    fn push(&self) -> f32 {
+        self.now[0].max(self.before[0])
+    }
+
+    fn horizontal(&self) -> f32 {
+        self.now[1].max(self.before[1])
     }
 }
 
@@ -94,6 +99,8 @@ pub(super) struct Track {
     history: Ring<Velocity>,
     /// Contact of the event that is open.
     anchor: Option<MonoTime>,
+    /// The velocity there.
+    start: Velocity,
     /// What earlier pulses of the event added up to.
     earlier: Change,
     pub(super) shown: Shown,
@@ -103,6 +110,13 @@ pub(super) struct Track {
     felt: Felt,
     /// Restless since, and last seen so.
     unrest: Option<(MonoTime, MonoTime)>,
+    /// The last blow, and what has followed it.
+    pub(super) blow: Option<Blow>,
+    /// How fast the readings of x and y wander, on the mean of the last fraction of a second, in m/s³.
+    roughness: f32,
+    /// It last suspected a crash that was none, and one that was none for all that it showed itself.
+    suspected: Option<MonoTime>,
+    misled: Option<MonoTime>,
 }
 
 impl Track {
@@ -126,18 +140,23 @@ impl Track {
             velocity: Velocity::default(),
             history: Ring::new(HISTORY_POINTS),
             anchor: None,
+            start: Velocity::default(),
             earlier: Change::default(),
             shown: Shown::default(),
             pulse: Pulse::default(),
-            health: Health::new(spec.axes, range),
+            health: Health::new(spec.axes, range, longest_pulse(range)),
             learner: Learner::default(),
             felt: Felt::default(),
             unrest: None,
+            blow: None,
+            roughness: 0.0,
+            suspected: None,
+            misled: None,
         }
     }
 
     pub(super) fn is_full_range(&self) -> bool {
-        self.range >= limit::FULL_RANGE_MPS2
+        is_full_range(self.range)
     }
 
     /// It sees a horizontal push.
@@ -171,17 +190,80 @@ impl Track {
         self.held
     }
 
-    /// It was asked, and felt nothing of what another one felt from `contact` on.
-    pub(super) fn contradicts(&self, contact: MonoTime) -> bool {
+    /// It was asked, and does not say, or not yet, what another one says since `contact`.
+    pub(super) fn contradicts(&self, contact: MonoTime, now: MonoTime) -> bool {
+        let Some(last) = self.last.filter(|last| now.since(last.at) <= self.max_gap) else { return false };
+        let is_late = last.at.since(contact) >= limit::STIRRED_WITHIN;
+        let is_unstirred = self.felt.push() < limit::STIRRED_MPS2;
+        let is_mild = is_late && self.felt.horizontal() < limit::TIRE_LIMIT_MPS2;
+        self.mounting == Mounting::Chassis && self.is_good() && (is_unstirred || is_mild)
+    }
+
+    /// An axis is faulty.
+    pub(super) fn has_fault(&self) -> bool {
+        (0..3).any(|index| self.health.fault(index).is_some())
+    }
+
+    /// It reports, and within its range all is seen that a crash does.
+    pub(super) fn sees(&self, now: MonoTime) -> bool {
         self.mounting == Mounting::Chassis
+            && self.is_full_range()
             && self.is_good()
-            && self.last.is_some_and(|last| last.at.since(contact) >= limit::STIRRED_WITHIN)
-            && self.felt.widest() < limit::STIRRED_MPS2
+            && self.last.is_some_and(|last| now.since(last.at) <= self.max_gap)
+    }
+
+    /// It was taken in by itself not long ago.
+    pub(super) fn is_distrusted(&self, now: MonoTime) -> bool {
+        self.misled.is_some_and(|misled| now.since(misled) <= limit::DISTRUST)
+    }
+
+    /// It has suspected something not long ago that was none.
+    pub(super) fn was_suspicious(&self, now: MonoTime) -> bool {
+        self.suspected.is_some_and(|suspected| now.since(suspected) <= limit::DISTRUST)
+    }
+
+    /// What it has suspected was none.
+    pub(super) fn mislead(&mut self, now: MonoTime) {
+        let is_dubious = self.blow.is_none_or(|blow| blow.is_dubious());
+        if self.shown.dwell >= limit::SUSPECT_DWELL {
+            self.suspected = Some(now);
+            self.misled = if is_dubious { Some(now) } else { self.misled };
+        }
+    }
+
+    /// After a blow, while the bend of the car's way explains so much across it, in m/s².
+    pub(super) fn follow(&mut self, bend_mps2: f32) {
+        if let Some((blow, last)) = self.blow.as_mut().zip(self.last) {
+            blow.follow(self.period, &last, bend_mps2);
+        }
+    }
+
+    /// It does not rattle after what it felt.
+    pub(super) fn is_calm(&self) -> bool {
+        self.roughness <= limit::ROUGH_AFTER_MPS3
+    }
+
+    /// The pulse goes on.
+    pub(super) fn is_pushed(&self) -> bool {
+        self.pulse.is_active()
+    }
+
+    /// A blow that is not over when the sensor falls silent.
+    pub(super) fn is_cut_off(&self, now: MonoTime) -> bool {
+        let is_silent = self.last.is_some_and(|last| now.since(last.at) > self.max_gap);
+        is_silent && self.pulse.is_active() && self.pulse.longest_dwell >= limit::CONFIRM_DWELL_LATERAL
     }
 
     /// Before the next pulse begins: the one that is over goes into the sum.
     fn bank(&mut self) {
         let pulse = &self.pulse;
+        let is_widest = self.blow.is_none_or(|blow| {
+            let is_old = self.anchor.is_none_or(|anchor| blow.contact < anchor);
+            Some(blow.contact) != pulse.contact && (is_old || pulse.longest_dwell >= blow.dwell)
+        });
+        if is_widest && !pulse.is_active() && pulse.longest_dwell >= limit::SUSPECT_DWELL {
+            self.blow = Blow::of(pulse);
+        }
         if let Some((contact, anchor)) = pulse.contact.zip(self.anchor)
             && !pulse.is_active()
             && pulse.last_above >= anchor
@@ -234,7 +316,7 @@ impl Track {
         let span_s = span.map_or(0.0, |span| span.as_secs_f32());
         self.settle(at, span_s);
         let reading = self.read(at);
-        self.felt.add(at, reading.push());
+        self.felt.add(at, &reading);
         if reading.push() >= limit::RESTLESS_MPS2 {
             let since =
                 self.unrest.filter(|(_, last)| at.since(*last) <= limit::RESTLESS_PAUSE).map_or(at, |run| run.0);
@@ -244,8 +326,12 @@ impl Track {
         if let Some(last) = self.last.filter(|_| span.is_some()) {
             self.integrate(at, span_s, &last, &reading);
             if at >= self.settled {
-                self.pulse.extend(span.unwrap_or_default(), &last, &reading, self.restless(at));
+                let before = Before { unrest: self.restless(at), roughness: self.roughness };
+                self.pulse.extend(span.unwrap_or_default(), &last, &reading, before);
             }
+            let wander = (reading.held[0] - last.held[0]).abs() + (reading.held[1] - last.held[1]).abs();
+            let share = span_s / (limit::ROUGH_TAU.as_secs_f32() + span_s);
+            self.roughness += (wander / span_s.max(f32::MIN_POSITIVE) - self.roughness) * share;
         } else if at >= self.settled {
             self.pulse.gap(&reading);
         }
@@ -285,6 +371,7 @@ impl Track {
     pub(super) fn anchor(&mut self, contact: MonoTime) {
         self.anchor = Some(contact);
         self.earlier = Change::default();
+        self.start = self.history.last_where(|point| point.at <= contact).unwrap_or(self.velocity);
         self.shown = Shown::default();
         self.show();
     }
@@ -365,6 +452,7 @@ impl Track {
             horizontal: part(0, self.held[0]).hypot(part(1, self.held[1])),
             filtered: part(0, self.filter[0][1]).hypot(part(1, self.filter[1][1])),
             is_clipped: self.is_at_edge(),
+            is_at_end: [0, 1].map(|index| good[index] && self.raw[index].abs() >= self.range * limit::CLIPPED_SHARE),
         }
     }
 
@@ -386,13 +474,17 @@ impl Track {
         let Some(contact) = pulse.contact.filter(|_| pulse.is_active() && self.mounting == Mounting::Chassis) else {
             return;
         };
-        if self.is_full_range() && is_resonance(at.since(contact), pulse.path, pulse.coherence(), pulse.largest_delta_v)
-        {
+        let is_resonant = if self.is_full_range() {
+            is_resonance(at.since(contact), pulse.path, pulse.coherence(), pulse.largest_delta_v)
+        } else {
+            at.since(contact) >= limit::SWINGING_AFTER && pulse.is_swinging()
+        };
+        if is_resonant {
             for index in 0..3 {
                 self.health.found(at, index, FaultKind::Resonance, report);
             }
             self.pulse = Pulse::default();
-        } else if at.since(contact) >= limit::LONGEST_PULSE {
+        } else if at.since(contact) >= longest_pulse(self.range) {
             let mean = pulse.delta_v() / at.since(contact).as_secs_f32();
             if mean >= limit::TIRE_LIMIT_MPS2 && pulse.coherence() >= limit::SHIFTED_SHARE {
                 let wide = usize::from(pulse.net[1].abs() > pulse.net[0].abs());
@@ -403,16 +495,33 @@ impl Track {
     }
 
     fn show(&mut self) {
-        let Some((anchor, contact)) = self.anchor.zip(self.pulse.contact) else { return };
-        let pulse = Change { x: self.earlier.x + self.pulse.net[0], y: self.earlier.y + self.pulse.net[1] };
-        if contact.since(anchor) <= limit::GRADE_AFTER && pulse.resultant() > self.shown.largest.resultant() {
-            self.shown.largest = pulse;
+        let Some(anchor) = self.anchor else { return };
+        // What saw it all counts as 49 CFR 563 does, braking included; what clips counts what is sure.
+        let change = if self.is_full_range() {
+            change(self.start, self.velocity)
+        } else {
+            Change { x: self.earlier.x + self.pulse.net[0], y: self.earlier.y + self.pulse.net[1] }
+        };
+        let is_near = self.pulse.is_active()
+            && self.pulse.contact.is_some_and(|contact| contact.since(anchor) <= limit::GRADE_AFTER);
+        let is_in_time = self.velocity.at.since(anchor) <= limit::GRADE_AFTER;
+        if (is_near || is_in_time) && change.resultant() > self.shown.largest.resultant() {
+            self.shown.largest = change;
         }
         self.shown.peak = self.shown.peak.max(self.pulse.peak);
         self.shown.dwell = self.shown.dwell.max(self.pulse.longest_dwell);
         self.shown.clipped = self.shown.clipped.max(self.pulse.clipped);
         self.shown.pulse = self.shown.pulse.max(self.pulse.duration());
     }
+}
+
+fn is_full_range(range: f32) -> bool {
+    range >= limit::FULL_RANGE_MPS2
+}
+
+/// No crash pushes a sensor of that range for longer.
+fn longest_pulse(range: f32) -> Duration {
+    if is_full_range(range) { limit::LONGEST_PULSE } else { limit::LONGEST_CLIPPED }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a change within a second is far within f32")]

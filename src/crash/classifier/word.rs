@@ -13,7 +13,7 @@ impl Classifier {
     /// The verdict at this moment.
     pub(super) fn word(&self, event: &Event, stage: Stage) -> Verdict {
         let track = self.best();
-        let delta_v = track.map(|track| delta_v(track, event));
+        let delta_v = track.map(|track| delta_v(track, event, stage));
         let direction = delta_v.as_ref().and_then(direction);
         let rollover = self.rollover(event);
         let rolled = rollover == Some(true);
@@ -76,9 +76,9 @@ impl Classifier {
     }
 }
 
-fn delta_v(track: &Track, event: &Event) -> DeltaV {
+fn delta_v(track: &Track, event: &Event, stage: Stage) -> DeltaV {
     let change = track.shown.largest;
-    let is_clipped = !track.is_unclipped();
+    let is_clipped = !track.is_unclipped() || (stage == Stage::Graded && track.is_pushed());
     let measured = change.resultant();
     let scale = limit::SCALE_UNCERTAINTY * measured;
     let offset = limit::OFFSET_UNCERTAINTY_MPS2 * limit::EVENT_WINDOW.as_secs_f32();

@@ -1,0 +1,94 @@
+//! What else the car shows of a crash, beside the sensor that was pushed.
+//!
+//! Wheels, satellites, the yaw rate and the tires afterwards know nothing of what goes wrong inside an accelerometer.
+
+use crate::crash::sensor::Mounting;
+use crate::crash::thresholds as limit;
+use crate::time::MonoTime;
+
+use super::Classifier;
+use super::event::Event;
+use super::motion::Speed;
+use super::track::Track;
+
+impl Classifier {
+    /// What is felt across the car at most, without sign.
+    pub(super) fn across_mps2(&self) -> f32 {
+        let good = self.tracks().filter(|track| track.mounting == Mounting::Chassis && track.health.is_good(1));
+        good.map(|track| track.axes_now()[1].abs()).reduce(f32::max).unwrap_or(limit::TIRE_SUSTAINED_MPS2)
+    }
+
+    /// What the bend of the car's way needs across it; everything where that is not known.
+    pub(super) fn bend_mps2(&self, speed_mps: Option<f32>) -> f32 {
+        match (speed_mps, self.heading.rate_dps(self.now)) {
+            (Some(speed_mps), _) if speed_mps < limit::ROLLING_MPS => 0.0,
+            (Some(speed_mps), Some(rate_dps)) => speed_mps * rate_dps.to_radians(),
+            _ => limit::TIRE_LIMIT_MPS2,
+        }
+    }
+
+    /// Speed was lost or won that neither brakes nor engines explain.
+    pub(super) fn speed_proves(&self, event: &Event, least_mps: f32) -> bool {
+        self.speed_beyond_tires(event).is_some_and(|beyond| beyond >= least_mps)
+    }
+
+    /// It stood, and moves now: by its wheels, or aside, which only satellites see.
+    pub(super) fn is_pushed_off(&self, event: &Event) -> bool {
+        let Some(before) = event.wheels_before.filter(|before| *before < limit::ROLLING_MPS) else { return false };
+        let wheels = self.wheels.fresh(self.now, limit::SPEED_FRESH);
+        let is_rolling = wheels.is_some_and(|now| now - before >= limit::PUSHED_OFF_MPS);
+        let stood = event.gnss_before.filter(|before| *before < limit::ROLLING_MPS);
+        let gnss = self.gnss.fresh(self.now, limit::SPEED_FRESH);
+        is_rolling || stood.zip(gnss).is_some_and(|(before, now)| now - before >= limit::PUSHED_ASIDE_MPS)
+    }
+
+    /// How far the yaw rate jumped with the blow, beyond what it was doing before, in °/s.
+    pub(super) fn turn_dps(&self, contact: MonoTime) -> f32 {
+        let before = contact - limit::TURNED_WITHIN;
+        let was_turning = self.heading.jump_dps(before, limit::TURNED_WITHIN).unwrap_or_default();
+        let jump = self.heading.jump_dps(contact, limit::TURNED_WITHIN).unwrap_or_default();
+        (jump - was_turning).max(0.0)
+    }
+
+    /// The speed of the wheels was told until the blow, and no longer.
+    pub(super) fn has_lost_wheels(&self, event: &Event) -> bool {
+        let since = event.contact + limit::WHEELS_LOST_FROM;
+        self.now.since(event.contact) >= limit::WHEELS_LOST && !self.wheels.was_told_since(since)
+    }
+
+    /// The car, or the sensor, was turning already.
+    pub(super) fn was_turning(&self, contact: MonoTime) -> bool {
+        let before = contact - limit::TURNED_WITHIN;
+        self.heading.jump_dps(before, limit::TURNED_WITHIN).is_none_or(|jump| jump >= limit::TURNED_STANDING_DPS / 2.0)
+    }
+
+    /// The wheels slowed before the blow: what was felt then was the brake.
+    pub(super) fn was_braking(&self, event: &Event) -> bool {
+        let earlier = self.wheels.at(event.contact - limit::BRAKING_WINDOW, limit::SPEED_FRESH);
+        earlier.zip(event.wheels_before).is_some_and(|(earlier, before)| earlier - before >= limit::BRAKING_MPS)
+    }
+
+    /// It went aside before the blow already: nobody steers it any more.
+    pub(super) fn was_sliding(&self, event: &Event) -> bool {
+        event.slide_deg >= limit::SLIDING_DEG
+    }
+
+    /// How much more speed was lost or won since contact than tires explain; none where speed is not measured.
+    pub(super) fn speed_beyond_tires(&self, event: &Event) -> Option<f32> {
+        let by =
+            |speed: &Speed, before: Option<f32>| Some((before? - speed.fresh(self.now, limit::SPEED_FRESH)?).abs());
+        let change = by(&self.wheels, event.wheels_before).or_else(|| by(&self.gnss, event.gnss_before))?;
+        Some(change - limit::TIRE_SUSTAINED_MPS2 * self.now.since(event.contact).as_secs_f32())
+    }
+
+    /// Another sensor of the structure felt nothing of it.
+    pub(super) fn is_contradicted(&self, name: &str, event: &Event) -> bool {
+        self.tracks().any(|track| track.name != name && track.contradicts(event.contact, self.now))
+    }
+
+    /// Somebody sees better, or what sees is in doubt.
+    pub(super) fn is_outdone(&self, own: &Track) -> bool {
+        self.tracks().any(|track| track.has_fault() || (track.name != own.name && track.sees(self.now)))
+            || own.is_distrusted(self.now)
+    }
+}
