@@ -26,9 +26,8 @@ pub(super) struct Blow {
     /// What the sensor did before.
     before: Before,
     /// See [`Pulse::is_shaken`], [`Pulse::swings`] and [`Pulse::is_square`].
-    pub(super) is_shaken: bool,
+    pub(super) form: Form,
     pub(super) swings: u8,
-    pub(super) is_square: bool,
     /// What it changed of the velocity as far as could be seen, in m/s, and its direction.
     delta_v: f32,
     way: [f32; 2],
@@ -40,6 +39,13 @@ pub(super) struct Blow {
     is_swing: bool,
     /// It came back when filters have long come to rest.
     rattles: bool,
+}
+
+/// See [`Pulse::is_shaken`] and [`Pulse::is_square`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) is_shaken: bool,
+    pub(super) is_square: bool,
 }
 
 impl Blow {
@@ -55,9 +61,8 @@ impl Blow {
             clipped: pulse.clipped,
             coherence: pulse.best_coherence(),
             before: pulse.before,
-            is_shaken: pulse.is_shaken(),
+            form: Form { is_shaken: pulse.is_shaken(), is_square: pulse.is_square() },
             swings: pulse.swings(),
-            is_square: pulse.is_square(),
             delta_v: pulse.largest_delta_v,
             way: pulse.largest.map(|part| part / length),
             back_mps: 0.0,
@@ -113,13 +118,13 @@ impl Blow {
     pub(super) fn is_whole(&self) -> bool {
         let is_brief = self.is_lateral() || self.dwell <= limit::LONGEST_ALONG;
         let is_calm = self.before.unrest <= limit::BLOW_RISE;
-        let is_more = is_calm || self.is_trip() || (self.is_shaken && self.delta_v >= limit::BRAKED_KERB_MPS);
-        !self.is_square && is_brief && is_more
+        let is_more = is_calm || self.is_trip() || (self.form.is_shaken && self.delta_v >= limit::BRAKED_KERB_MPS);
+        !self.form.is_square && is_brief && is_more
     }
 
     /// It was none, for all that the sensor itself shows.
     pub(super) fn is_dubious(&self) -> bool {
-        self.is_swing || self.rattles || self.is_square || self.before.roughness > limit::ROUGH_MPS3
+        self.is_swing || self.rattles || self.form.is_square || self.before.roughness > limit::ROUGH_MPS3
     }
 
     /// It was not long ago.

@@ -47,6 +47,11 @@ impl Event {
         is_rolling.then_some(before - after)
     }
 
+    /// It went aside before the blow already: nobody steered it any more.
+    pub(super) fn was_sliding(&self) -> bool {
+        self.slide_deg >= limit::SLIDING_DEG
+    }
+
     /// Nothing tells its speed.
     pub(super) const fn is_speed_unknown(&self) -> bool {
         self.wheels_before.is_none()

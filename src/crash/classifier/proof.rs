@@ -91,7 +91,7 @@ impl Classifier {
                 return false;
             };
             let is_blow =
-                blow.swings <= 1 && !blow.is_square && blow.coherence >= limit::COHERENT_SHARE && track.is_calm();
+                blow.swings <= 1 && !blow.form.is_square && blow.coherence >= limit::COHERENT_SHARE && track.is_calm();
             is_asked && is_blow && self.is_blow_on_car(track, &blow, event)
         })
     }
@@ -100,7 +100,7 @@ impl Classifier {
         if !blow.is_sudden(self.was_braking(event)) {
             return false;
         }
-        let slid_before = self.was_sliding(event) && blow.is_smooth();
+        let slid_before = event.was_sliding() && blow.is_smooth();
         if slid_before && blow.is_trip() && blow.is_past(self.now) {
             return true;
         }
@@ -115,7 +115,7 @@ impl Classifier {
             return true;
         }
         let is_held = blow.dwell >= limit::CONFIRM_DWELL_LATERAL;
-        let is_long = blow.dwell >= limit::CONFIRM_DWELL || (is_held && blow.is_lateral() && blow.is_shaken);
+        let is_long = blow.dwell >= limit::CONFIRM_DWELL || (is_held && blow.is_lateral() && blow.form.is_shaken);
         let is_clear = blow.coherence >= limit::CLEAR_SHARE && blow.clipped >= limit::SUSPECT_DWELL;
         blow.has_settled(self.now, limit::SWING_BACK)
             && (blow.slides()

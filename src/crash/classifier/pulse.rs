@@ -65,6 +65,20 @@ pub(super) struct Before {
     pub(super) roughness: f32,
 }
 
+/// How it goes beyond tires and comes back.
+#[derive(Debug, Clone, Copy, Default)]
+struct Edges {
+    /// What was read just before it went beyond tires, whether it went to the end of the range at once, and whether it
+    /// came back from there in one step.
+    rose_from: [f32; 2],
+    rose_at_once: bool,
+    is_square: bool,
+    /// So often it went from the end of the range to next to nothing in one step.
+    drops: u8,
+    /// Beyond tires both axes have read different numbers.
+    differs: bool,
+}
+
 /// What has been summed up since contact.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pulse {
@@ -97,15 +111,7 @@ pub(super) struct Pulse {
     /// How far the readings of x and y have traveled up and down since the pulse has begun to dwell.
     travel: [f32; 2],
     pub(super) before: Before,
-    /// What was read just before it went beyond tires, whether it went to the end of the range at once, and whether it
-    /// came back from there in one step.
-    rose_from: [f32; 2],
-    rose_at_once: bool,
-    /// So often it went from the end of the range to next to nothing in one step.
-    drops: u8,
-    /// Beyond tires both axes have read different numbers.
-    differs: bool,
-    is_square: bool,
+    edges: Edges,
     /// Smallest and largest push, once it has risen.
     flat: Option<(f32, f32)>,
     swings: [Swings; 2],
@@ -160,11 +166,11 @@ impl Pulse {
 
     /// It went and came back between one sample and the next: numbers do that, masses do not.
     pub(super) fn is_square(&self) -> bool {
-        if self.drops > 1 {
+        if self.edges.drops > 1 {
             return true;
         }
-        let longest = if self.differs && self.is_shaken() { limit::CONFIRM_DWELL } else { limit::LONG_DWELL };
-        self.is_square && self.longest_dwell < longest
+        let longest = if self.edges.differs && self.is_shaken() { limit::CONFIRM_DWELL } else { limit::LONG_DWELL };
+        self.edges.is_square && self.longest_dwell < longest
     }
 
     /// It came back as hard as it went.
@@ -247,13 +253,13 @@ impl Pulse {
         match (last.is_beyond_tires(), now.is_beyond_tires()) {
             (false, true) => {
                 self.dip = Duration::ZERO;
-                (self.rose_from, self.rose_at_once) = (last.held, now.is_clipped);
+                (self.edges.rose_from, self.edges.rose_at_once) = (last.held, now.is_clipped);
             }
             (true, false) => {
                 let is_drop = last.is_clipped && now.push() < limit::ONSET_MPS2;
-                self.drops = self.drops.saturating_add(u8::from(is_drop));
-                let is_step = self.rose_at_once && last.is_clipped;
-                self.is_square = is_step && apart(now.held, self.rose_from) < limit::SQUARE_MPS2;
+                self.edges.drops = self.edges.drops.saturating_add(u8::from(is_drop));
+                let is_step = self.edges.rose_at_once && last.is_clipped;
+                self.edges.is_square = is_step && apart(now.held, self.edges.rose_from) < limit::SQUARE_MPS2;
             }
             _ => {}
         }
@@ -271,7 +277,7 @@ impl Pulse {
             }
         }
         let [x, y] = now.held.map(f32::abs);
-        self.differs |= now.is_beyond_tires() && (x - y).abs() >= limit::SQUARE_MPS2 / 2.0;
+        self.edges.differs |= now.is_beyond_tires() && (x - y).abs() >= limit::SQUARE_MPS2 / 2.0;
         self.longest_dwell = self.longest_dwell.max(self.dwell);
     }
 }

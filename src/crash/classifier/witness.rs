@@ -68,11 +68,6 @@ impl Classifier {
         earlier.zip(event.wheels_before).is_some_and(|(earlier, before)| earlier - before >= limit::BRAKING_MPS)
     }
 
-    /// It went aside before the blow already: nobody steers it any more.
-    pub(super) fn was_sliding(&self, event: &Event) -> bool {
-        event.slide_deg >= limit::SLIDING_DEG
-    }
-
     /// How much more speed was lost or won since contact than tires explain; none where speed is not measured.
     pub(super) fn speed_beyond_tires(&self, event: &Event) -> Option<f32> {
         let by =

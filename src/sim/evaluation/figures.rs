@@ -15,6 +15,8 @@ const TIMES_TO_MS: f32 = 200.0;
 /// Width of the bins of ΔV.
 const BIN_KMH: f32 = 5.0;
 const TO_KMH: f32 = 80.0;
+/// Dots of one colour in a picture: more would hide each other.
+const MAX_DOTS: usize = 300;
 
 /// A picture: the name of its file, and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,13 +152,19 @@ fn delta_v(results: &Results) -> String {
     chart.line(&[(0.0, 0.0), (100.0, 100.0)], "#888");
     chart.line(&[(0.0, 0.0), (100.0, 90.0)], "#ccc");
     chart.line(&[(0.0, 0.0), (90.0, 100.0)], "#ccc");
-    chart.dots(&bounds, colour(1));
-    chart.dots(&known, colour(0));
+    chart.dots(&thinned(&bounds), colour(1));
+    chart.dots(&thinned(&known), colour(0));
     chart.legend("said to be known", colour(0));
     chart.legend("said to be at least", colour(1));
     chart.legend("equal", "#888");
     chart.legend("10 % off", "#ccc");
     chart.finish()
+}
+
+/// Every n-th of them, so that a picture stays small.
+fn thinned(points: &[(f32, f32)]) -> Vec<(f32, f32)> {
+    let step = points.len().div_ceil(MAX_DOTS).max(1);
+    points.iter().step_by(step).copied().collect()
 }
 
 /// The horizontal acceleration of the first case of each class.
@@ -171,6 +179,7 @@ fn pulses(classes: &[Class], seed: u64, title: &str) -> String {
         let zero_s = case.crash.map_or_else(|| loudest_s(&case), |crash| crash.contact_s);
         let points: Vec<(f32, f32)> = case
             .moments(zero_s - 0.02, 0.000_5)
+            .step_by(3)
             .take_while(|moment| moment.time_s < zero_s + 0.18)
             .map(|moment| ((moment.time_s - zero_s) * 1e3, moment.force[0].hypot(moment.force[1]) / GRAVITY))
             .collect();
