@@ -211,10 +211,9 @@ fn play(contact: MonoTime, number: u32) -> Outcome<()> {
             // A full queue of the interface loses a frame, as a bus does.
             let _ = socket.write_frame(&frame);
         }
-        // The sensor's message is the only one that is longer than a classic frame. It was on the bus at some time between
-        // these two.
+        // The sensor's message is the only one that is longer than a classic frame.
         if matches!(frame, CanAnyFrame::Fd(_)) {
-            let pause = sent.replace(sending).map_or(0, |before| millis(clock.now().since(before)));
+            let pause = sent.replace(sending).map_or(0, |before| millis(sending.since(before)));
             if contact.since(at) <= LEAD {
                 pause_ms.fetch_max(pause, Ordering::Relaxed);
             }

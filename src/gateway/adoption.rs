@@ -18,6 +18,8 @@ use super::{StoreEvent, StoreRequest, StoreTicket};
 pub(super) struct Adoption {
     /// The black box has a handful of records.
     waiting: VecDeque<Record>,
+    /// The store refused: nothing more is asked of it until it opens again.
+    is_refused: bool,
     under_way: Option<(StoreTicket, Step)>,
 }
 
@@ -55,9 +57,14 @@ impl Adoption {
         }
     }
 
-    /// The next request, under that ticket; none when a request is under way, or all is done.
+    /// The store is open, perhaps again.
+    pub(super) const fn resume(&mut self) {
+        self.is_refused = false;
+    }
+
+    /// The next request, under that ticket; none when a request is under way, the store has refused, or all is done.
     pub(super) fn next(&mut self, ticket: impl FnOnce() -> StoreTicket) -> Option<(StoreTicket, StoreRequest)> {
-        if self.is_busy() {
+        if self.is_busy() || self.is_refused {
             return None;
         }
         let record = self.waiting.pop_front()?;
@@ -104,9 +111,39 @@ impl Adoption {
                 (Some(Outcome::Stored(Box::new(record))), None)
             }
             (Step::Look(record) | Step::Store(record), _) => {
-                error!(id = %record.id, "the report of an earlier run cannot be stored; the next start tries again");
+                error!(id = %record.id, "the report of an earlier run cannot be stored; it waits until the store opens again");
+                self.waiting.push_front(record);
+                self.is_refused = true;
                 (None, None)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::{BootId, Draft, Lane};
+    use crate::time::{KernelBoot, MonoTime, Stamp};
+
+    #[test]
+    fn a_store_that_refuses_is_asked_again_only_when_it_has_opened_again() {
+        let stamp = Stamp { boot: KernelBoot(1), mono: MonoTime::from_millis(5), wall: None };
+        let id = RecordId { boot: BootId { counter: 3, random: 4 }, lane: Lane::Critical, seq: 2 };
+        let report = Draft::event("crash.detected", stamp, "{}".to_owned()).into_record(id);
+        let mut adoption = Adoption::default();
+        adoption.push(report);
+        let look = StoreRequest::Load { from: id.key(), limit: 1 };
+        for life in 1..4 {
+            let ticket = StoreTicket(life);
+            assert_eq!(adoption.next(|| ticket), Some((ticket, look.clone())));
+            let refusal = StoreEvent::Failed(ticket, "input/output error".to_owned());
+            assert!(adoption.awaits(&refusal));
+            let (outcome, request) = adoption.answer(&refusal, || StoreTicket(90));
+            assert!(outcome.is_none() && request.is_none());
+            assert_eq!(adoption.next(|| StoreTicket(91)), None);
+            adoption.stop();
+            adoption.resume();
         }
     }
 }

@@ -111,6 +111,7 @@ impl Dispatch {
                 let records: u64 = inventory.lanes.iter().map(|lane| lane.count).sum();
                 info!(records, "the store is open");
                 self.adoption.stop();
+                self.adoption.resume();
             }
             StoreEvent::Unavailable(why) => {
                 self.has_store = false;

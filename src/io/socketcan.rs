@@ -34,9 +34,13 @@ use socket::{BoundSocket, Read};
 /// Frames read at once: 16 ms of a full 500 kbit/s bus, and 5 KB on the stack.
 pub const BATCH_FRAMES: usize = 64;
 
-/// The receive buffer that is asked for (bytes). The kernel doubles it and then holds some 20,000 frames: 2.5 s of a
-/// full 1 Mbit/s bus.
+/// The receive buffer that is asked for (bytes). The kernel doubles it, counts some 830 bytes for a frame, and then holds
+/// some 10,000 frames: 2.5 s of a full 500 kbit/s bus. Without `CAP_NET_ADMIN` it grants no more than
+/// `net.core.rmem_max` (`systemd/90-telltale-sysctl.conf`), by default 212,992: 0.13 s.
 pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Batches that are read from an interface that went down, at most: twice what its receive buffer holds.
+const LAST_BATCHES_MAX: usize = 320;
 
 /// Filters handed to the kernel at most. It compares a frame with each of them in turn, unless they are for single
 /// 11-bit identifiers; with more, taking every frame is cheaper.
@@ -214,7 +218,23 @@ impl CanPort {
             }
         };
         self.link = link;
+        if news == Some(BusEvent::Up) {
+            self.check_buffer();
+        }
         news
+    }
+
+    /// Says it when the frames that wait have less room than they should.
+    fn check_buffer(&self) {
+        let (granted, wanted) = (self.receive_buffer(), self.settings.receive_buffer.saturating_mul(2));
+        if granted < wanted {
+            tracing::warn!(
+                interface = self.settings.interface,
+                granted,
+                wanted,
+                "the receive buffer is smaller than it should be: set net.core.rmem_max, see docs/operations.md"
+            );
+        }
     }
 
     fn open(&self) -> io::Result<(BoundSocket, bool)> {
@@ -262,7 +282,11 @@ impl CanPort {
         match std::mem::replace(&mut self.link, Link::Missing) {
             Link::Up(mut socket) => {
                 self.look_later();
-                while let Ok(Read::Full) = socket.read(sink) {}
+                for _ in 0..LAST_BATCHES_MAX {
+                    if !matches!(socket.read(sink), Ok(Read::Full)) {
+                        break;
+                    }
+                }
                 self.link = Link::Down(socket);
                 Some(BusEvent::Down)
             }

@@ -19,8 +19,8 @@ const LATE: Duration = Duration::from_millis(5);
 pub(super) enum Received<'a> {
     /// A frame, at its kernel stamp.
     Frame(MonoTime, &'a Frame),
-    /// Something happened to the way to the interface, after the frames before it.
-    Event(BusEvent),
+    /// Something happened to the way to the interface, after the frames before it: at that time, or earlier.
+    Event(MonoTime, BusEvent),
 }
 
 /// All buses that are read from a socket.
@@ -87,15 +87,16 @@ impl Buses {
             line.next += 1;
             take(line.bus, Received::Frame(*at, frame));
             if line.head().is_none() && line.is_full && *at < now {
+                // At the frame's time: at the present, the core would leave behind what is still to come.
                 if let Some(event) = line.news.take() {
-                    take(line.bus, Received::Event(event));
+                    take(line.bus, Received::Event(*at, event));
                 }
                 line.read();
             }
         }
         for line in &mut self.lines {
             if let Some(event) = line.news.take() {
-                take(line.bus, Received::Event(event));
+                take(line.bus, Received::Event(now, event));
             }
         }
     }
@@ -168,7 +169,7 @@ mod tests {
         let now = MonoClock::new().unwrap().now();
         buses.drain_one(1, now, |bus, received| match received {
             Received::Frame(_, frame) => seen.push((bus, frame.id().raw())),
-            Received::Event(event) => panic!("{event:?}"),
+            Received::Event(_, event) => panic!("{event:?}"),
         });
         assert_eq!(seen, sent);
     }

@@ -95,8 +95,7 @@ impl Core {
             let Some(ready) = self.buses.borrow().ready(index) else { return };
             ready.await;
             let now = self.clock.now();
-            let has_more =
-                self.buses.borrow_mut().drain_one(index, now, |bus, received| self.receive(now, bus, received));
+            let has_more = self.buses.borrow_mut().drain_one(index, now, |bus, received| self.receive(bus, received));
             // A flooded bus must not starve the rest; with an empty queue the next wait is one.
             if has_more {
                 tokio::task::yield_now().await;
@@ -111,11 +110,11 @@ impl Core {
 
     /// Hands in what happened at `now`, after what the buses have received until then.
     pub(super) fn input_at(&self, now: MonoTime, input: Input<'_>) {
-        self.buses.borrow_mut().drain(now, |bus, received| self.receive(now, bus, received));
+        self.buses.borrow_mut().drain(now, |bus, received| self.receive(bus, received));
         self.hand_in(now, input);
     }
 
-    fn receive(&self, now: MonoTime, bus: BusId, received: Received<'_>) {
+    fn receive(&self, bus: BusId, received: Received<'_>) {
         match received {
             Received::Frame(at, frame) => {
                 self.hand_in(at, Input::Frame(bus, frame));
@@ -123,7 +122,7 @@ impl Core {
                     watch(&self.gateway.borrow(), at, frame);
                 }
             }
-            Received::Event(event) => self.hand_in(now, Input::Bus(bus, event)),
+            Received::Event(at, event) => self.hand_in(at, Input::Bus(bus, event)),
         }
     }
 
@@ -220,7 +219,7 @@ impl Core {
                 () = tokio::time::sleep(wait) => {
                     let now = self.clock.now();
                     if due.is_some_and(|due| due <= now) {
-                        self.buses.borrow_mut().drain(now, |bus, received| self.receive(now, bus, received));
+                        self.buses.borrow_mut().drain(now, |bus, received| self.receive(bus, received));
                         self.pass_until(now);
                     }
                 }

@@ -71,7 +71,7 @@ use crate::time::{MonoTime, Stamp};
 use super::moment::Moment;
 use super::{Cx, Event, Service, View};
 use inputs::{Inputs, Trigger};
-use record::{Merit, Template};
+use record::{Merit, Template, concerning};
 use way::Way;
 
 /// The button is held so long: longer than a sleeve brushes it, shorter than a hurt hand tires.
@@ -174,8 +174,9 @@ impl Ecall {
     /// Keeps what the classifier says: the next record may be made after a restart, when nobody says it any more.
     fn hear(&mut self, cx: &mut Cx<'_>) {
         let Some(incident) = &mut self.incident else { return };
-        let said = self.template.information(cx, incident.at);
-        if said.is_some() && said != incident.information {
+        let Some(verdict) = concerning(cx, incident.at) else { return };
+        let said = self.template.information(verdict);
+        if said != incident.information {
             incident.information = said;
             cx.out.save = true;
         }

@@ -418,8 +418,10 @@ impl<'a> Play<'a> {
         }
         if !self.is_stopped {
             let due = self.gateway.poll_timeout();
-            // Only who is online and has everything acknowledged waits for nothing.
-            let may_rest = self.gateway.is_online() && self.in_flight.is_empty();
+            // Only who is online and has nothing left to send, store or hear of waits for nothing.
+            let is_idle = self.in_flight.is_empty() && self.requests.is_empty();
+            let has_sent_all = self.gateway.outbox().lanes.iter().all(|lane| lane.in_memory == 0 && lane.stored == 0);
+            let may_rest = self.gateway.is_online() && is_idle && has_sent_all;
             assert!(
                 due.map_or(may_rest, |due| due > self.now),
                 "the timer is not armed, or for the past: {due:?} at {:?}",

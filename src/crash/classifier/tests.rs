@@ -225,3 +225,18 @@ fn later_words_show_the_largest_of_several_impacts_and_never_less_than_before() 
         }
     }
 }
+
+#[test]
+fn a_sensor_that_feels_one_axis_only_does_not_contradict_what_happens_along_the_other() {
+    let across = SensorSpec { name: "across".to_owned(), axes: [false, true, false], ..low_range() };
+    let mut rig = Rig::new(full_range(), false);
+    rig.classifier = Classifier::new(&[full_range(), across]);
+    let crash = pulse(250.0, 0.100, 0.0);
+    for step in 0_u8..120 {
+        let noise = if step % 2 == 0 { 0.05 } else { -0.05 };
+        rig.tell(&Observation::Sample(Sample { sensor: SensorIx(1), axes: [None, Some(noise), None] }));
+        let begins_s = 0.012 * (f32::from(step) - 100.0);
+        rig.drive(12, |time_s| if begins_s < 0.0 { [0.0; 3] } else { crash(begins_s + time_s) });
+    }
+    assert!(rig.said(Stage::Confirmed).is_some(), "{:?}", rig.stages());
+}

@@ -190,18 +190,20 @@ impl Track {
         self.held
     }
 
-    /// It was asked, and does not say, or not yet, what another one says since `contact`.
+    /// It was asked, and does not say, or not yet, what another one says since `contact`. Only one that sees both ways
+    /// along the road can.
     pub(super) fn contradicts(&self, contact: MonoTime, now: MonoTime) -> bool {
         let Some(last) = self.last.filter(|last| now.since(last.at) <= self.max_gap) else { return false };
         let is_late = last.at.since(contact) >= limit::STIRRED_WITHIN;
         let is_unstirred = self.felt.push() < limit::STIRRED_MPS2;
         let is_mild = is_late && self.felt.horizontal() < limit::TIRE_LIMIT_MPS2;
-        self.mounting == Mounting::Chassis && self.is_good() && (is_unstirred || is_mild)
+        let sees_all = self.mounting == Mounting::Chassis && (0..2).all(|index| self.health.is_good(index));
+        sees_all && (is_unstirred || is_mild)
     }
 
-    /// An axis is faulty.
+    /// An axis along the road is faulty, of a sensor that counts.
     pub(super) fn has_fault(&self) -> bool {
-        (0..3).any(|index| self.health.fault(index).is_some())
+        self.mounting == Mounting::Chassis && (0..2).any(|index| self.health.fault(index).is_some())
     }
 
     /// It reports, and within its range all is seen that a crash does.

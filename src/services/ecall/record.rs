@@ -126,10 +126,8 @@ impl Template {
         Draft { msd, merit }
     }
 
-    /// What the classifier says of that incident; none where the change of velocity was not measured in full, or is not
-    /// final yet.
-    pub(super) fn information(&self, cx: &Cx<'_>, incident: Moment) -> Option<IncidentInformation> {
-        let verdict = cx.verdict.filter(|verdict| concerns(verdict, incident))?;
+    /// What a verdict comes to; none where the change of velocity was not measured in full.
+    pub(super) fn information(&self, verdict: &Verdict) -> Option<IncidentInformation> {
         let delta_v = verdict.delta_v.filter(|delta_v| !delta_v.is_lower_bound)?;
         let delta_v = DeltaV::new(RANGE_LIMIT_KMH, kmh(delta_v.x_mps?), kmh(delta_v.y_mps?)).ok()?;
         let location_of_impact = match (verdict.side, self.driver_side) {
@@ -169,11 +167,12 @@ fn timestamp(cx: &Cx<'_>, incident: Moment) -> Option<NonZeroU32> {
     u32::try_from(wall.as_unix_micros() / 1_000_000).ok().and_then(NonZeroU32::new)
 }
 
-/// The crash of the incident, graded.
-fn concerns(verdict: &Verdict, incident: Moment) -> bool {
+/// What the classifier says of the crash of the incident, once it is graded.
+pub(super) fn concerning<'a>(cx: &Cx<'a>, incident: Moment) -> Option<&'a Verdict> {
+    let verdict = cx.verdict?;
     let is_near = |at: MonoTime| at.since(verdict.contact) + verdict.contact.since(at) < SAME_INCIDENT;
     let is_graded = matches!(verdict.stage, Stage::Graded | Stage::Corrected | Stage::Closed);
-    is_graded && incident.here().is_some_and(is_near)
+    (is_graded && incident.here().is_some_and(is_near)).then_some(verdict)
 }
 
 fn placeholder(wmi: Option<&str>) -> Option<Vin> {
