@@ -116,7 +116,7 @@ pub(super) struct Track {
     roughness: f32,
     /// It last suspected a crash that was none, and one that was none for all that it showed itself.
     suspected: Option<MonoTime>,
-    misled: Option<MonoTime>,
+    doubted: Option<MonoTime>,
 }
 
 impl Track {
@@ -151,7 +151,7 @@ impl Track {
             blow: None,
             roughness: 0.0,
             suspected: None,
-            misled: None,
+            doubted: None,
         }
     }
 
@@ -216,7 +216,7 @@ impl Track {
 
     /// It was taken in by itself not long ago.
     pub(super) fn is_distrusted(&self, now: MonoTime) -> bool {
-        self.misled.is_some_and(|misled| now.since(misled) <= limit::DISTRUST)
+        self.doubted.is_some_and(|doubted| now.since(doubted) <= limit::DISTRUST)
     }
 
     /// It has suspected something not long ago that was none.
@@ -229,7 +229,7 @@ impl Track {
         let is_dubious = self.blow.is_none_or(|blow| blow.is_dubious());
         if self.shown.dwell >= limit::SUSPECT_DWELL {
             self.suspected = Some(now);
-            self.misled = if is_dubious { Some(now) } else { self.misled };
+            self.doubted = if is_dubious { Some(now) } else { self.doubted };
         }
     }
 
