@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use telltale::config::Emergency;
 use telltale::crash::Stage;
 use telltale::crash::black_box::{BlackBoxEvent, BlackBoxRequest, Slot};
-use telltale::delivery::{BootId, Lane, Limits, StoreKey, VehicleId};
+use telltale::delivery::{BootId, Draft, Lane, Limits, StoreKey, VehicleId, codec};
 use telltale::gateway::{
     Effect, Gateway, Input, LaneInventory, LinkEvent, PublishToken, Setup, StoreEvent, StoreInventory, StoreRequest,
     StoreTicket,
@@ -25,7 +25,7 @@ use telltale::gateway::{
 use telltale::rng::Rng;
 
 use telltale::sim::{Begin, Car, Emission, Scenario, What};
-use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
+use telltale::time::{KernelBoot, MonoTime, Stamp, TimeSource, WallReading, WallTime};
 
 use black_box_disk::{made, put, read};
 
@@ -82,11 +82,25 @@ struct Life {
     opens: Option<MonoTime>,
     /// The first write of a record was asked for, in this life or an earlier one.
     has_begun: bool,
+    /// The store answers each request with an error.
+    refuses: bool,
 }
 
 impl Life {
     /// The black box opens before the store, or so long after it.
     fn begin(number: u32, now: MonoTime, remains: Remains, rng: Rng, late: Option<Duration>) -> Self {
+        let opened = StoreEvent::Opened(inventory(&remains.store));
+        Self::begin_with(opened, number, now, remains, rng, late)
+    }
+
+    fn begin_with(
+        store: StoreEvent,
+        number: u32,
+        now: MonoTime,
+        remains: Remains,
+        rng: Rng,
+        late: Option<Duration>,
+    ) -> Self {
         let setup = Setup {
             vehicle: VehicleId::new("car-0001").expect("valid"),
             profile: demo_phev::config("").profile,
@@ -108,12 +122,12 @@ impl Life {
             sending: VecDeque::new(),
             opens: late.map(|late| now + late),
             has_begun: number > 1,
+            refuses: false,
         };
         if late.is_none() {
             life.open_black_box(now);
         }
-        let inventory = inventory(&life.remains.store);
-        life.input(now, Input::Store(StoreEvent::Opened(inventory)));
+        life.input(now, Input::Store(store));
         let wall = MORNING.plus(now.since(MonoTime::ZERO));
         let reading = WallReading { wall, source: TimeSource::Ntp, uncertainty: Duration::from_millis(50) };
         life.input(now, Input::Clock(reading));
@@ -171,7 +185,11 @@ impl Life {
         }
         while self.requests.front().is_some_and(|(due, ..)| *due <= now) {
             let Some((_, ticket, request)) = self.requests.pop_front() else { break };
-            let answer = self.store(ticket, request);
+            let answer = if self.refuses {
+                StoreEvent::Failed(ticket, "input/output error".to_owned())
+            } else {
+                self.store(ticket, request)
+            };
             self.input(now, Input::Store(answer));
         }
         while self.sending.front().is_some_and(|(due, ..)| *due <= now) {
@@ -368,4 +386,88 @@ fn whether_the_store_or_the_black_box_opens_first_the_same_is_told_once() {
         kinds.insert(told[0].0.clone());
     }
     assert_eq!(kinds, ["event/crash.detected", "event/crash.recovered"].map(str::to_owned).into());
+}
+
+/// What is left when the power goes once a report was made.
+fn made_not_told() -> Vec<u8> {
+    let (emissions, contact) = drive();
+    untold(&emissions, contact)
+        .remove(&(Stage::Confirmed, true))
+        .expect("there is a moment when it is made and not told")
+}
+
+fn is_marked(life: &Life) -> bool {
+    read(&life.remains.file, Slot::is_unreported).recordings.is_empty()
+}
+
+/// Where no store opens, or it refuses everything, the report of an earlier run goes from memory, and the black box keeps
+/// it until the broker has it: the power may go again at any moment before.
+#[test]
+fn without_a_store_a_report_of_an_earlier_run_is_told_from_memory_and_kept_until_it_is_delivered() {
+    let file = made_not_told();
+    let now = MonoTime::from_millis(500);
+    for refuses in [false, true] {
+        let awake = |number: u32, remains: Remains| {
+            let store = if refuses {
+                StoreEvent::Opened(inventory(&remains.store))
+            } else {
+                StoreEvent::Unavailable("no file system".to_owned())
+            };
+            let mut life = Life::begin_with(store, number, now, remains, Rng::new(1), Some(LATE));
+            life.refuses = refuses;
+            life
+        };
+        let mut remains = Remains { file: file.clone(), ..Remains::empty() };
+        let mut cuts_before_delivery = 0;
+        for number in 2..60 {
+            let mut life = awake(number, remains);
+            life.pass(now, LATE + Duration::from_millis(u64::from(number) * 2));
+            if life.remains.heard.iter().all(|heard| heard.topic != "event/crash.detected") {
+                cuts_before_delivery += 1;
+                assert!(!is_marked(&life), "refuses: {refuses}, life {number}: marked, and told to nobody");
+            }
+            life.sending.clear();
+            remains = life.cut().0;
+        }
+        let mut life = awake(60, remains);
+        life.pass(now, AFTERLIFE);
+        assert!(cuts_before_delivery > 0 && is_marked(&life), "refuses: {refuses}: {cuts_before_delivery}");
+        let ids: BTreeSet<&str> = life.remains.reports().into_iter().map(|heard| heard.id.as_str()).collect();
+        assert_eq!(ids.len(), 1, "refuses: {refuses}: {ids:?}");
+        assert_eq!(life.gateway.outbox().lanes[Lane::Critical as usize].in_memory, 0);
+    }
+}
+
+/// A report whose key another record has taken is told under a new id. Until that is durable, the black box keeps it.
+#[test]
+fn a_report_that_gets_a_new_id_is_kept_until_its_new_record_is_durable() {
+    let file = made_not_told();
+    let left = read(&file, Slot::is_unreported);
+    let [recording] = left.recordings.as_slice() else { panic!("{} records", left.recordings.len()) };
+    let id = recording.slot.report();
+    let crash = recording.slot.crash.to_string();
+    let stamp = Stamp { boot: KernelBoot(1), mono: MonoTime::from_millis(5), wall: None };
+    let other = Draft { lane: Lane::Critical, ..Draft::event("sos.called", stamp, "{}".to_owned()) }.into_record(id);
+    let store = BTreeMap::from([(id.key(), codec::encode(&other))]);
+    let remains = Remains { file, store, ..Remains::empty() };
+    let mut now = MonoTime::from_millis(500);
+    let mut life = Life::begin(2, now, remains, Rng::new(1), None);
+    let told = |life: &Life| life.remains.reports().len();
+    let is_stored = |life: &Life| {
+        let has_crash = |bytes: &Vec<u8>| bytes.windows(crash.len()).any(|window| window == crash.as_bytes());
+        life.remains.store.values().any(has_crash)
+    };
+    let mut steps_untold = 0;
+    while now < MonoTime::from_millis(500) + AFTERLIFE {
+        now = now + STEP;
+        life.turn(now);
+        if told(&life) == 0 && !is_stored(&life) {
+            steps_untold += 1;
+            assert!(!is_marked(&life), "marked at {now:?}, and neither stored nor told");
+        }
+    }
+    assert!(steps_untold > 0 && is_marked(&life), "{steps_untold}");
+    let [report] = life.remains.reports()[..] else { panic!("{:?}", life.remains.heard) };
+    assert_ne!(report.id, id.to_string());
+    assert!(life.remains.heard.iter().any(|heard| heard.topic == "event/sos.called" && heard.id == id.to_string()));
 }

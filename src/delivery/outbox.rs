@@ -67,8 +67,8 @@
 //!
 //! # Why the invariants hold
 //!
-//! *Published after commit:* `may_send` is the only gate to `send_next`, and lets pass what is committed, telemetry,
-//! and the exceptions above. *Removed after PUBACK:* keys reach the removal list only from `acked`, from eviction and
+//! *Published after commit:* `may_send` is the only gate to `send_next`, and lets pass what is committed or kept
+//! elsewhere ([`Outbox::admit_kept_elsewhere`]), telemetry, and the exceptions above. *Removed after PUBACK:* keys reach the removal list only from `acked`, from eviction and
 //! from undecodable records; the latter two are counted as losses. *Order:* the head is in order by induction: it
 //! grows only at its end, by the gap's next page while there is a gap, else by the tail's first, and what is admitted
 //! takes its place in it; a link loss clears marks and moves nothing. *Gap-free numbers:* a number is given after every check has passed; a state gets it when
@@ -204,9 +204,19 @@ impl Outbox {
     /// Takes a record of an earlier run that somebody else has just stored under its own key, after the store was opened:
     /// it is sent next, and removed after its PUBACK like all others.
     pub fn admit(&mut self, now: MonoTime, record: Record) {
+        self.admit_as(now, record, Durability::Committed);
+    }
+
+    /// Takes a record of an earlier run that somebody else keeps until it is delivered: it is sent next, and the store
+    /// never hears of it.
+    pub fn admit_kept_elsewhere(&mut self, now: MonoTime, record: Record) {
+        self.admit_as(now, record, Durability::Elsewhere);
+    }
+
+    fn admit_as(&mut self, now: MonoTime, record: Record, durability: Durability) {
         self.now = self.now.max(now);
         if let Some(queue) = self.queue_mut(record.id.lane) {
-            queue.admit(record);
+            queue.admit(record, durability);
         }
         self.advance();
     }
@@ -320,7 +330,7 @@ impl Outbox {
         self.queue(id.lane)?.in_memory(id).map(|entry| codec::encode(&entry.record))
     }
 
-    /// A record of this run would survive a power cut, or was delivered.
+    /// A record would survive a power cut in the store, or was delivered.
     #[must_use]
     pub fn is_kept(&self, id: RecordId) -> bool {
         let waiting = self.queue(id.lane).and_then(|queue| queue.in_memory(id));
@@ -402,7 +412,7 @@ impl Outbox {
     /// The gate of invariant 1: whether the lane's next record may be published now.
     fn may_send(&self, queue: &Queue) -> bool {
         let Some(entry) = queue.next() else { return false };
-        entry.durability == Durability::Committed
+        entry.durability.is_safe()
             || match queue.lane {
                 Lane::Telemetry => !self.store.is_opening(),
                 Lane::Critical => self.store.is_down() || self.patience_ends(entry) <= self.now,

@@ -4,6 +4,9 @@
 //! Each is looked up first. One that is in the store already was committed, and only its mark was lost: the outbox finds
 //! it there as it finds all that earlier runs left. One that is not was never committed, or was delivered and removed: it
 //! is stored, and a subscriber that has it drops the repeat by id.
+//!
+//! Where there is no store, or it refuses, nothing can be looked up, and nothing waits for it: the reports are sent from
+//! RAM, and the black box keeps each until its PUBACK.
 
 use std::collections::VecDeque;
 
@@ -18,8 +21,6 @@ use super::{StoreEvent, StoreRequest, StoreTicket};
 pub(super) struct Adoption {
     /// The black box has a handful of records.
     waiting: VecDeque<Record>,
-    /// The store refused: nothing more is asked of it until it opens again.
-    is_refused: bool,
     under_way: Option<(StoreTicket, Step)>,
 }
 
@@ -38,6 +39,8 @@ pub(super) enum Outcome {
     /// Another record has its key: it must have a new id. Happens when another critical record was made between the
     /// suspicion and the power cut, and the table of the black box was not yet written anew.
     Displaced(Box<Record>),
+    /// The store does not keep it.
+    Refused(Box<Record>),
 }
 
 impl Adoption {
@@ -50,21 +53,21 @@ impl Adoption {
         self.under_way.is_some()
     }
 
-    /// The store is gone, and no answer comes; the report is tried again with the next store.
+    /// The store is gone or opened anew, and no answer comes: the report under way waits again.
     pub(super) fn stop(&mut self) {
         if let Some((_, Step::Look(report) | Step::Store(report))) = self.under_way.take() {
             self.waiting.push_front(report);
         }
     }
 
-    /// The store is open, perhaps again.
-    pub(super) const fn resume(&mut self) {
-        self.is_refused = false;
+    /// A report that waits, for whoever sends it without a store.
+    pub(super) fn take_waiting(&mut self) -> Option<Record> {
+        self.waiting.pop_front()
     }
 
-    /// The next request, under that ticket; none when a request is under way, the store has refused, or all is done.
+    /// The next request, under that ticket; none when a request is under way or all is done.
     pub(super) fn next(&mut self, ticket: impl FnOnce() -> StoreTicket) -> Option<(StoreTicket, StoreRequest)> {
-        if self.is_busy() || self.is_refused {
+        if self.is_busy() {
             return None;
         }
         let record = self.waiting.pop_front()?;
@@ -111,39 +114,9 @@ impl Adoption {
                 (Some(Outcome::Stored(Box::new(record))), None)
             }
             (Step::Look(record) | Step::Store(record), _) => {
-                error!(id = %record.id, "the report of an earlier run cannot be stored; it waits until the store opens again");
-                self.waiting.push_front(record);
-                self.is_refused = true;
-                (None, None)
+                error!(id = %record.id, "the report of an earlier run cannot be stored; it is sent from memory");
+                (Some(Outcome::Refused(Box::new(record))), None)
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::delivery::{BootId, Draft, Lane};
-    use crate::time::{KernelBoot, MonoTime, Stamp};
-
-    #[test]
-    fn a_store_that_refuses_is_asked_again_only_when_it_has_opened_again() {
-        let stamp = Stamp { boot: KernelBoot(1), mono: MonoTime::from_millis(5), wall: None };
-        let id = RecordId { boot: BootId { counter: 3, random: 4 }, lane: Lane::Critical, seq: 2 };
-        let report = Draft::event("crash.detected", stamp, "{}".to_owned()).into_record(id);
-        let mut adoption = Adoption::default();
-        adoption.push(report);
-        let look = StoreRequest::Load { from: id.key(), limit: 1 };
-        for life in 1..4 {
-            let ticket = StoreTicket(life);
-            assert_eq!(adoption.next(|| ticket), Some((ticket, look.clone())));
-            let refusal = StoreEvent::Failed(ticket, "input/output error".to_owned());
-            assert!(adoption.awaits(&refusal));
-            let (outcome, request) = adoption.answer(&refusal, || StoreTicket(90));
-            assert!(outcome.is_none() && request.is_none());
-            assert_eq!(adoption.next(|| StoreTicket(91)), None);
-            adoption.stop();
-            adoption.resume();
         }
     }
 }

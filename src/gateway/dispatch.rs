@@ -34,8 +34,7 @@ pub(super) struct Dispatch {
     kernel: KernelBoot,
     outbox: Outbox,
     link: Link,
-    /// It is open now.
-    has_store: bool,
+    store: Access,
     /// Values that there was no store for.
     unsaved: u64,
     refused: u64,
@@ -43,8 +42,18 @@ pub(super) struct Dispatch {
     adoption: Adoption,
     /// What the adoption asks of the store; one at a time.
     requests: VecDeque<(StoreTicket, StoreRequest)>,
-    /// Those that are durable.
+    /// Those that are durable or delivered.
     recovered: Vec<RecordId>,
+    /// Those that will be once the record of that id, which tells of them, is; the black box has a handful.
+    owed: Vec<(RecordId, RecordId)>,
+}
+
+/// What is known of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Opening,
+    Open,
+    Gone,
 }
 
 impl Dispatch {
@@ -63,12 +72,13 @@ impl Dispatch {
             kernel,
             outbox: Outbox::new(now, limits, boot),
             link,
-            has_store: false,
+            store: Access::Opening,
             unsaved: 0,
             refused: 0,
             adoption: Adoption::default(),
             requests: VecDeque::new(),
             recovered: Vec::new(),
+            owed: Vec::new(),
         }
     }
 
@@ -77,14 +87,17 @@ impl Dispatch {
         Stamp { boot: self.kernel, mono, wall: clock.wall_at(mono) }
     }
 
-    /// Takes a message. One that is too large or misnamed is a fault of the profile or of this program: it is counted
-    /// and logged, and nothing else suffers.
-    pub(super) fn push(&mut self, now: MonoTime, draft: Draft) {
+    /// Takes a message; false when it was refused. One that is too large or misnamed is a fault of the profile or of this
+    /// program: it is counted, and logged each time that the count doubles, as a state may be made anew each second.
+    /// Nothing else suffers.
+    pub(super) fn push(&mut self, now: MonoTime, draft: Draft) -> bool {
         let topic = draft.topic.clone();
-        if let Err(error) = self.outbox.push(now, draft) {
-            self.refused += 1;
-            error!(%topic, %error, "a message was refused where it was made");
+        let Err(error) = self.outbox.push(now, draft) else { return true };
+        self.refused += 1;
+        if self.refused.is_power_of_two() {
+            error!(%topic, %error, refused = self.refused, "a message was refused where it was made");
         }
+        false
     }
 
     /// Takes what the client saw; true when a session has begun and the retained messages are due.
@@ -107,32 +120,36 @@ impl Dispatch {
         }
         match event {
             StoreEvent::Opened(inventory) => {
-                self.has_store = true;
+                self.store = Access::Open;
                 let records: u64 = inventory.lanes.iter().map(|lane| lane.count).sum();
                 info!(records, "the store is open");
                 self.adoption.stop();
-                self.adoption.resume();
             }
             StoreEvent::Unavailable(why) => {
-                self.has_store = false;
+                self.store = Access::Gone;
                 self.adoption.stop();
                 error!(%why, "running without a store");
             }
             StoreEvent::Done(_) | StoreEvent::Failed(..) | StoreEvent::Loaded(..) => {}
         }
         self.outbox.handle_store(now, event);
-        self.adopt();
+        self.adopt(now);
     }
 
     /// Takes a report that an earlier run made, or would have made, under its own id.
-    pub(super) fn recover(&mut self, report: Record) {
+    pub(super) fn recover(&mut self, now: MonoTime, report: Record) {
         self.adoption.push(report);
-        self.adopt();
+        self.adopt(now);
     }
 
-    /// Reports of earlier runs that have become durable since the last time.
+    /// Reports of earlier runs that have become durable, or were delivered, since the last time.
     pub(super) fn take_recovered(&mut self) -> Vec<RecordId> {
-        std::mem::take(&mut self.recovered)
+        let outbox = &self.outbox;
+        let (kept, owed) = std::mem::take(&mut self.owed).into_iter().partition(|(_, told)| outbox.is_kept(*told));
+        self.owed = owed;
+        let kept: Vec<(RecordId, RecordId)> = kept;
+        let recovered = std::mem::take(&mut self.recovered);
+        recovered.into_iter().chain(kept.into_iter().map(|(report, _)| report)).collect()
     }
 
     fn adoption_answered(&mut self, now: MonoTime, event: &StoreEvent) {
@@ -147,19 +164,34 @@ impl Dispatch {
             Some(Outcome::Displaced(record)) => {
                 let Record { id, topic, kind, subject, stamp, data, location, statutory } = *record;
                 let draft = Draft { lane: id.lane, topic, kind, subject, stamp, data, location, statutory };
-                self.push(now, draft);
-                self.recovered.push(id);
+                let told = self.next_id(id.lane);
+                // What is refused stays in the black box, for the next start.
+                if self.push(now, draft) {
+                    self.owed.push((id, told));
+                }
             }
+            Some(Outcome::Refused(record)) => self.send_from_memory(now, *record),
             None => {}
         }
-        self.adopt();
+        self.adopt(now);
     }
 
-    /// Asks for the next report, where there is a store.
-    fn adopt(&mut self) {
-        if self.has_store {
-            self.requests.extend(self.adoption.next(|| self.outbox.next_ticket()));
+    /// Asks for the next report where there is a store; where there is none, all are sent.
+    fn adopt(&mut self, now: MonoTime) {
+        match self.store {
+            Access::Opening => {}
+            Access::Open => self.requests.extend(self.adoption.next(|| self.outbox.next_ticket())),
+            Access::Gone => {
+                while let Some(report) = self.adoption.take_waiting() {
+                    self.send_from_memory(now, report);
+                }
+            }
         }
+    }
+
+    fn send_from_memory(&mut self, now: MonoTime, report: Record) {
+        self.owed.push((report.id, report.id));
+        self.outbox.admit_kept_elsewhere(now, report);
     }
 
     pub(super) fn handle_timeout(&mut self, now: MonoTime) {
@@ -174,7 +206,7 @@ impl Dispatch {
     /// Keeps named values, together with the messages that were pushed before; without a store they are lost with the
     /// run, and counted.
     pub(super) fn save(&mut self, now: MonoTime, values: Vec<(String, Vec<u8>)>) {
-        if self.has_store {
+        if self.has_store() {
             self.outbox.save(now, values);
         } else if !values.is_empty() {
             self.unsaved += 1;
@@ -244,8 +276,14 @@ impl Dispatch {
         self.link.is_online()
     }
 
-    pub(super) const fn has_store(&self) -> bool {
-        self.has_store
+    /// It is open now.
+    pub(super) fn has_store(&self) -> bool {
+        self.store == Access::Open
+    }
+
+    /// It has opened, or could not be opened: nothing more is to be learnt from waiting for it.
+    pub(super) fn knows_store(&self) -> bool {
+        self.store != Access::Opening
     }
 
     pub(super) fn outbox_stat(&self) -> OutboxStat {

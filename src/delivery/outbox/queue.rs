@@ -31,6 +31,15 @@ pub(super) enum Durability {
     Committing,
     /// Would survive a power cut.
     Committed,
+    /// Never in the store: whoever admitted it keeps it until it is delivered.
+    Elsewhere,
+}
+
+impl Durability {
+    /// A power cut does not take it.
+    pub(super) const fn is_safe(self) -> bool {
+        matches!(self, Self::Committed | Self::Elsewhere)
+    }
 }
 
 /// A record in RAM.
@@ -118,6 +127,8 @@ pub(super) struct Queue {
     tail: VecDeque<Entry>,
     pub(super) uncommitted_records: usize,
     uncommitted_bytes: u64,
+    /// Records in RAM that never go into the store.
+    elsewhere: usize,
     pub(super) load: Option<Load>,
     pub(super) load_failures: u32,
     pub(super) load_retry: Option<MonoTime>,
@@ -138,6 +149,7 @@ impl Queue {
             tail: VecDeque::new(),
             uncommitted_records: 0,
             uncommitted_bytes: 0,
+            elsewhere: 0,
             load: None,
             load_failures: 0,
             load_retry: None,
@@ -188,16 +200,20 @@ impl Queue {
         true
     }
 
-    /// Takes a record of an earlier run that has just been stored, to be sent next: in the order of making among what RAM
-    /// holds, before what is in the store alone.
-    pub(super) fn admit(&mut self, record: Record) {
+    /// Takes a record of an earlier run that has just been stored, or that is kept elsewhere, to be sent next: in the order
+    /// of making among what RAM holds, before what is in the store alone.
+    pub(super) fn admit(&mut self, record: Record, durability: Durability) {
         let bytes = stored_size(codec::encoded_len(&record));
-        let entry = Entry { record, bytes, durability: Durability::Committed, flight: None, pushed: None };
-        if !self.gap.is_closed() && entry.position() >= self.gap.from {
-            self.ahead.push(entry.position());
+        let entry = Entry { record, bytes, durability, flight: None, pushed: None };
+        if durability == Durability::Elsewhere {
+            self.elsewhere += 1;
+        } else {
+            self.stat.stored_bytes += bytes;
+            if !self.gap.is_closed() && entry.position() >= self.gap.from {
+                self.ahead.push(entry.position());
+            }
         }
         let at = self.head.partition_point(|other| other.position() < entry.position());
-        self.stat.stored_bytes += bytes;
         self.head_bytes += bytes;
         self.head.insert(at, entry);
     }
@@ -391,7 +407,7 @@ impl Queue {
         entry.flight = Some(token);
         self.stat.published += 1;
         self.stat.in_flight += 1;
-        if entry.durability != Durability::Committed && self.lane != Lane::Telemetry {
+        if !entry.durability.is_safe() && self.lane != Lane::Telemetry {
             self.stat.uncommitted += 1;
         }
         Some(&entry.record)
@@ -403,10 +419,13 @@ impl Queue {
         let entry = self.take_head(at)?;
         self.stat.in_flight -= 1;
         self.stat.acked += 1;
-        if entry.durability != Durability::Committed {
-            self.forget_uncommitted(&entry);
+        match entry.durability {
+            Durability::Volatile | Durability::Committing => self.forget_uncommitted(&entry),
+            Durability::Elsewhere => self.elsewhere -= 1,
+            Durability::Committed => {}
         }
-        let stored = (entry.durability != Durability::Volatile).then(|| entry.record.id.key());
+        let is_stored = matches!(entry.durability, Durability::Committing | Durability::Committed);
+        let stored = is_stored.then(|| entry.record.id.key());
         if stored.is_some() {
             self.stat.stored_bytes = self.stat.stored_bytes.saturating_sub(entry.bytes);
         }
@@ -432,7 +451,7 @@ impl Queue {
         LaneStat {
             in_memory: in_memory as u64,
             in_store: self.gap.count,
-            stored: (in_memory - self.uncommitted_records) as u64 + self.gap.count,
+            stored: (in_memory - self.uncommitted_records - self.elsewhere) as u64 + self.gap.count,
             ..self.stat
         }
     }

@@ -52,10 +52,10 @@ impl Gateway {
         self.crash.left = contents.recordings.into_iter().filter(is_left).collect();
     }
 
-    /// What earlier runs left is looked at, and what is to be told of it is handed on: once there is a store to keep it,
-    /// and what the classifier has learnt was read from there.
+    /// What earlier runs left is looked at, and what is to be told of it is handed on: once the store has opened, so that
+    /// what the classifier has learnt was read from there, or could not be opened.
     fn recover(&mut self) {
-        if !self.dispatch.has_store() {
+        if !self.dispatch.knows_store() {
             return;
         }
         for recording in std::mem::take(&mut self.crash.left) {
@@ -74,7 +74,7 @@ impl Gateway {
             };
             warn!(crash = %slot.crash, id = %report.id, topic = report.topic, "an earlier run did not tell of a crash");
             self.crash.recorder.recovered(slot.crash, slot.stage.unwrap_or(Stage::Suspected));
-            self.dispatch.recover(report);
+            self.dispatch.recover(self.now, report);
         }
     }
 
@@ -94,7 +94,8 @@ impl Gateway {
         self.crash.unkept.push(id);
     }
 
-    /// Tells what earlier runs left, records where the car is, marks what is durable in the store, and keeps the id up to date that a report would have.
+    /// Tells what earlier runs left, records where the car is, marks what is durable in the store, and keeps the id up to
+    /// date that a report would have.
     pub(in crate::gateway) fn settle_black_box(&mut self) {
         self.recover();
         if let Some(place) = self.position.place() {

@@ -42,7 +42,7 @@ const STAGES: [Stage; 6] =
 pub(super) struct Crash {
     classifier: Classifier,
     recorder: Recorder,
-    /// What earlier runs left in the black box, until there is a store for it.
+    /// What earlier runs left in the black box, until it is known whether there is a store for it.
     left: Vec<Recording>,
     /// Crash reports of this run that are not yet durable.
     unkept: Vec<RecordId>,
