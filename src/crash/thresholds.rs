@@ -294,8 +294,8 @@ pub const SHIFTED_SHARE: f32 = 0.9;
 /// A pulse that ended within so long was one (the longest recorded one: 0.17 s).
 pub const COMPLETE_PULSE: Duration = Duration::from_millis(190);
 
-/// A crash shakes every sensor of the structure by at least so much, in m/s² (half of what the weakest one reaches
-/// within 25 ms); one that stays below contradicts.
+/// A crash shakes every sensor of the structure, along the axis that it mostly pushes, by at least so much, in m/s² (half
+/// of what the weakest one reaches within 25 ms); one that stays below contradicts.
 pub const STIRRED_MPS2: f32 = 6.0;
 
 /// What was felt is remembered for one to two of these.

@@ -14,6 +14,7 @@
 //! Times, not counts of samples, decide: frames are lost, come late, and several may share a moment. All memory is
 //! taken in [`Classifier::new`].
 
+mod account;
 mod attitude;
 mod blow;
 mod event;

@@ -28,7 +28,7 @@ impl Classifier {
             || pulse.coherence() < limit::COHERENT_SHARE
             || pulse.held < limit::CONFIRM_HOLD
             || is_lifted
-            || self.is_contradicted(&track.name, event)
+            || self.is_contradicted(track, event)
         {
             return false;
         }
@@ -70,11 +70,11 @@ impl Classifier {
         let is_pushed = self.tracks().any(|track| {
             track.mounting == Mounting::Chassis
                 && track.is_good()
-                && (track.shown.dwell >= limit::SUSPECT_DWELL
-                    || (track.shown.largest.resultant() >= limit::SLOW_PUSH_MPS
-                        && track.shown.peak >= limit::CONFIRM_PEAK_MPS2))
+                && (track.shown().dwell >= limit::SUSPECT_DWELL
+                    || (track.shown().largest.resultant() >= limit::SLOW_PUSH_MPS
+                        && track.shown().peak >= limit::CONFIRM_PEAK_MPS2))
         });
-        let is_held = || self.tracks().any(|track| track.is_good() && track.shown.dwell >= limit::CONFIRM_DWELL);
+        let is_held = || self.tracks().any(|track| track.is_good() && track.shown().dwell >= limit::CONFIRM_DWELL);
         let is_soon = self.now.since(event.contact) <= limit::SPEED_WINDOW;
         let has_moved = || self.speed_proves(event, limit::SLOW_PROOF_MPS) || (is_held() && self.is_pushed_off(event));
         is_pushed && ((is_soon && has_moved()) || self.blow_proves(event))

@@ -147,10 +147,19 @@ impl Pulse {
         self.travel[aside] >= limit::LIVELY_MPS2
     }
 
-    /// How often the axis that is pushed most went from one end of its range to the other.
+    /// The axis along which it pushed most, x or y.
+    pub(super) fn main_axis(&self) -> usize {
+        usize::from(self.largest[1].abs() > self.largest[0].abs())
+    }
+
+    /// For so long it has pushed into one direction harder than tires can: no crash, but a zero that shifted.
+    pub(super) fn is_shift(&self, span: Duration) -> bool {
+        self.delta_v() >= limit::TIRE_LIMIT_MPS2 * span.as_secs_f32() && self.coherence() >= limit::SHIFTED_SHARE
+    }
+
+    /// How often that axis went from one end of its range to the other.
     pub(super) fn swings(&self) -> u8 {
-        let main = usize::from(self.largest[1].abs() > self.largest[0].abs());
-        self.swings[main].count
+        self.swings[self.main_axis()].count
     }
 
     /// Both axes go to and fro, one again and again: what springs do, and cars do not.

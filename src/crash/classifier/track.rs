@@ -3,78 +3,43 @@
 use std::time::Duration;
 
 use crate::crash::calibration::AxisCalibration;
-use crate::crash::ring::Ring;
 use crate::crash::sensor::{Mounting, Orientation, SensorSpec};
 use crate::crash::sensor_fault::FaultKind;
 use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
 
+use super::account::{Account, Shown};
 use super::blow::Blow;
 use super::health::{Health, is_resonance};
 use super::learner::{Driven, Learner};
 use super::pulse::{Before, Pulse, Reading};
 
-/// Points of the velocity history: 2 ms apart they reach back 320 ms, more than [`limit::GRADE_AFTER`].
-const HISTORY_POINTS: usize = 160;
-const HISTORY_SPACING: Duration = Duration::from_millis(2);
-
-/// The integral of the horizontal acceleration since an arbitrary moment.
-#[derive(Debug, Clone, Copy, Default)]
-struct Velocity {
-    at: MonoTime,
-    x: f64,
-    y: f64,
-}
-
-/// Change of velocity since a moment, in the sensor's axes.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Change {
-    pub(super) x: f32,
-    pub(super) y: f32,
-}
-
-impl Change {
-    pub(super) fn resultant(self) -> f32 {
-        self.x.hypot(self.y)
-    }
-}
-
-/// What an event has shown so far.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Shown {
-    /// Largest change of velocity within [`limit::EVENT_WINDOW`].
-    pub(super) widest_150ms: f32,
-    /// Largest change since contact, within [`limit::GRADE_AFTER`].
-    pub(super) largest: Change,
-    pub(super) peak: f32,
-    pub(super) dwell: Duration,
-    pub(super) clipped: Duration,
-    /// From contact to the last time above the end threshold, of the first pulse that made anything of it.
-    pub(super) pulse: Duration,
-}
-
-/// The largest push, and the largest horizontal acceleration, of the last two spans.
+/// The largest push along x and along y, and the largest horizontal acceleration, of the last two spans.
 #[derive(Debug, Clone, Copy, Default)]
 struct Felt {
     began: MonoTime,
-    now: [f32; 2],
-    before: [f32; 2],
+    now: [f32; 3],
+    before: [f32; 3],
 }
 
 impl Felt {
     fn add(&mut self, at: MonoTime, reading: &Reading) {
         if at.since(self.began) >= limit::STIRRED_SPAN {
-            (self.began, self.before, self.now) = (at, self.now, [0.0; 2]);
+            (self.began, self.before, self.now) = (at, self.now, [0.0; 3]);
         }
-        self.now = [self.now[0].max(reading.push()), self.now[1].max(reading.horizontal)];
+        let felt = [reading.off[0].abs(), reading.off[1].abs(), reading.horizontal];
+        for (most, felt) in self.now.iter_mut().zip(felt) {
+            *most = most.max(felt);
+        }
     }
 
-    fn push(&self) -> f32 {
-        self.now[0].max(self.before[0])
+    /// Along that axis, x or y.
+    fn push(&self, axis: usize) -> f32 {
+        self.now[axis].max(self.before[axis])
     }
 
     fn horizontal(&self) -> f32 {
-        self.now[1].max(self.before[1])
+        self.now[2].max(self.before[2])
     }
 }
 
@@ -95,15 +60,7 @@ pub(super) struct Track {
     held: [f32; 3],
     filter: [[f32; 2]; 3],
     baseline: [f32; 3],
-    velocity: Velocity,
-    history: Ring<Velocity>,
-    /// Contact of the event that is open.
-    anchor: Option<MonoTime>,
-    /// The velocity there.
-    start: Velocity,
-    /// What earlier pulses of the event added up to.
-    earlier: Change,
-    pub(super) shown: Shown,
+    account: Account,
     pub(super) pulse: Pulse,
     pub(super) health: Health,
     pub(super) learner: Learner,
@@ -137,12 +94,7 @@ impl Track {
             held: [0.0; 3],
             filter: [[0.0; 2]; 3],
             baseline: [0.0; 3],
-            velocity: Velocity::default(),
-            history: Ring::new(HISTORY_POINTS),
-            anchor: None,
-            start: Velocity::default(),
-            earlier: Change::default(),
-            shown: Shown::default(),
+            account: Account::new(),
             pulse: Pulse::default(),
             health: Health::new(spec.axes, range, longest_pulse(range)),
             learner: Learner::default(),
@@ -159,6 +111,11 @@ impl Track {
         is_full_range(self.range)
     }
 
+    /// What the event that is open has shown so far, or the last one.
+    pub(super) const fn shown(&self) -> &Shown {
+        &self.account.shown
+    }
+
     /// It sees a horizontal push.
     pub(super) fn is_good(&self) -> bool {
         self.health.is_good(0) || self.health.is_good(1)
@@ -171,7 +128,7 @@ impl Track {
 
     /// It saw the whole event, or what there was of it so far.
     pub(super) fn is_unclipped(&self) -> bool {
-        self.shown.clipped.max(self.pulse.clipped) == Duration::ZERO
+        self.shown().clipped.max(self.pulse.clipped) == Duration::ZERO
     }
 
     /// What to multiply an axis with for the car's own; none while it is not known.
@@ -190,12 +147,12 @@ impl Track {
         self.held
     }
 
-    /// It was asked, and does not say, or not yet, what another one says since `contact`. Only one that sees both ways
-    /// along the road can.
-    pub(super) fn contradicts(&self, contact: MonoTime, now: MonoTime) -> bool {
+    /// It was asked, and does not say, or not yet, what another one says since `contact`, mostly along that axis. Only one
+    /// that sees both ways along the road can.
+    pub(super) fn contradicts(&self, axis: usize, contact: MonoTime, now: MonoTime) -> bool {
         let Some(last) = self.last.filter(|last| now.since(last.at) <= self.max_gap) else { return false };
         let is_late = last.at.since(contact) >= limit::STIRRED_WITHIN;
-        let is_unstirred = self.felt.push() < limit::STIRRED_MPS2;
+        let is_unstirred = self.felt.push(axis) < limit::STIRRED_MPS2;
         let is_mild = is_late && self.felt.horizontal() < limit::TIRE_LIMIT_MPS2;
         let sees_all = self.mounting == Mounting::Chassis && (0..2).all(|index| self.health.is_good(index));
         sees_all && (is_unstirred || is_mild)
@@ -227,7 +184,7 @@ impl Track {
     /// What it has suspected was none.
     pub(super) fn mislead(&mut self, now: MonoTime) {
         let is_dubious = self.blow.is_none_or(|blow| blow.is_dubious());
-        if self.shown.dwell >= limit::SUSPECT_DWELL {
+        if self.shown().dwell >= limit::SUSPECT_DWELL {
             self.suspected = Some(now);
             self.doubted = if is_dubious { Some(now) } else { self.doubted };
         }
@@ -260,19 +217,13 @@ impl Track {
     fn bank(&mut self) {
         let pulse = &self.pulse;
         let is_widest = self.blow.is_none_or(|blow| {
-            let is_old = self.anchor.is_none_or(|anchor| blow.contact < anchor);
+            let is_old = self.account.anchor.is_none_or(|anchor| blow.contact < anchor);
             Some(blow.contact) != pulse.contact && (is_old || pulse.longest_dwell >= blow.dwell)
         });
         if is_widest && !pulse.is_active() && pulse.longest_dwell >= limit::SUSPECT_DWELL {
             self.blow = Blow::of(pulse);
         }
-        if let Some((contact, anchor)) = pulse.contact.zip(self.anchor)
-            && !pulse.is_active()
-            && pulse.last_above >= anchor
-            && contact + limit::GRADE_AFTER >= anchor
-        {
-            self.earlier.x += pulse.net[0];
-            self.earlier.y += pulse.net[1];
+        if self.account.bank(pulse) {
             self.pulse = Pulse::default();
         }
     }
@@ -326,7 +277,7 @@ impl Track {
         }
         self.bank();
         if let Some(last) = self.last.filter(|_| span.is_some()) {
-            self.integrate(at, span_s, &last, &reading);
+            self.account.integrate(at, span_s, &last, &reading);
             if at >= self.settled {
                 let before = Before { unrest: self.restless(at), roughness: self.roughness };
                 self.pulse.extend(span.unwrap_or_default(), &last, &reading, before);
@@ -340,8 +291,10 @@ impl Track {
         self.last = Some(reading);
         if is_calm {
             self.judge(at, report);
+        } else {
+            self.disbelieve(at, report);
         }
-        self.show();
+        self.account.show(&self.pulse, self.is_full_range());
         Some(at)
     }
 
@@ -371,15 +324,12 @@ impl Track {
 
     /// Opens the books of an event: what follows counts from `contact`.
     pub(super) fn anchor(&mut self, contact: MonoTime) {
-        self.anchor = Some(contact);
-        self.earlier = Change::default();
-        self.start = self.history.last_where(|point| point.at <= contact).unwrap_or(self.velocity);
-        self.shown = Shown::default();
-        self.show();
+        self.account.open(contact);
+        self.account.show(&self.pulse, self.is_full_range());
     }
 
-    pub(super) fn release(&mut self) {
-        self.anchor = None;
+    pub(super) const fn release(&mut self) {
+        self.account.anchor = None;
     }
 
     /// Samples of one frame share a time, and frames come early or late: the sensor's own clock goes on.
@@ -458,18 +408,6 @@ impl Track {
         }
     }
 
-    fn integrate(&mut self, at: MonoTime, span_s: f32, last: &Reading, reading: &Reading) {
-        let part = |index: usize| f64::from(f32::midpoint(last.held[index], reading.held[index]) * span_s);
-        self.velocity = Velocity { at, x: self.velocity.x + part(0), y: self.velocity.y + part(1) };
-        if self.history.newest().is_none_or(|newest| at.since(newest.at) >= HISTORY_SPACING) {
-            self.history.push(self.velocity);
-        }
-        let Some(anchor) = self.anchor.filter(|anchor| at.since(*anchor) <= limit::GRADE_AFTER) else { return };
-        let from = at - limit::EVENT_WINDOW;
-        let start = self.history.last_where(|point| point.at <= from.max(anchor)).unwrap_or(self.velocity);
-        self.shown.widest_150ms = self.shown.widest_150ms.max(change(start, self.velocity).resultant());
-    }
-
     /// A pulse that swings to and fro, or does not end, is no pulse.
     fn judge(&mut self, at: MonoTime, report: &mut impl FnMut(usize, FaultKind)) {
         let pulse = &self.pulse;
@@ -487,33 +425,22 @@ impl Track {
             }
             self.pulse = Pulse::default();
         } else if at.since(contact) >= longest_pulse(self.range) {
-            let mean = pulse.delta_v() / at.since(contact).as_secs_f32();
-            if mean >= limit::TIRE_LIMIT_MPS2 && pulse.coherence() >= limit::SHIFTED_SHARE {
-                let wide = usize::from(pulse.net[1].abs() > pulse.net[0].abs());
-                self.health.found(at, wide, FaultKind::ZeroShift, report);
+            if pulse.is_shift(at.since(contact)) {
+                self.health.found(at, pulse.main_axis(), FaultKind::ZeroShift, report);
             }
             self.pulse = Pulse::default();
         }
     }
 
-    fn show(&mut self) {
-        let Some(anchor) = self.anchor else { return };
-        // What saw it all counts as 49 CFR 563 does, braking included; what clips counts what is sure.
-        let change = if self.is_full_range() {
-            change(self.start, self.velocity)
-        } else {
-            Change { x: self.earlier.x + self.pulse.net[0], y: self.earlier.y + self.pulse.net[1] }
-        };
-        let is_near = self.pulse.is_active()
-            && self.pulse.contact.is_some_and(|contact| contact.since(anchor) <= limit::GRADE_AFTER);
-        let is_in_time = self.velocity.at.since(anchor) <= limit::GRADE_AFTER;
-        if (is_near || is_in_time) && change.resultant() > self.shown.largest.resultant() {
-            self.shown.largest = change;
+    /// A push that was taken for a crash, and lasts longer than any: no change of velocity follows from it.
+    fn disbelieve(&mut self, at: MonoTime, report: &mut impl FnMut(usize, FaultKind)) {
+        let pulse = &self.pulse;
+        let span = pulse.contact.filter(|_| pulse.is_active()).map_or(Duration::ZERO, |contact| at.since(contact));
+        if span >= limit::LONGEST_CLIPPED && self.is_full_range() && pulse.is_shift(span) {
+            self.health.found(at, pulse.main_axis(), FaultKind::ZeroShift, report);
+            self.account.shown.is_void = true;
+            self.pulse = Pulse::default();
         }
-        self.shown.peak = self.shown.peak.max(self.pulse.peak);
-        self.shown.dwell = self.shown.dwell.max(self.pulse.longest_dwell);
-        self.shown.clipped = self.shown.clipped.max(self.pulse.clipped);
-        self.shown.pulse = self.shown.pulse.max(self.pulse.duration());
     }
 }
 
@@ -524,9 +451,4 @@ fn is_full_range(range: f32) -> bool {
 /// No crash pushes a sensor of that range for longer.
 fn longest_pulse(range: f32) -> Duration {
     if is_full_range(range) { limit::LONGEST_PULSE } else { limit::LONGEST_CLIPPED }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a change within a second is far within f32")]
-fn change(from: Velocity, to: Velocity) -> Change {
-    Change { x: (to.x - from.x) as f32, y: (to.y - from.y) as f32 }
 }

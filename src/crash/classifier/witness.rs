@@ -76,9 +76,10 @@ impl Classifier {
         Some(change - limit::TIRE_SUSTAINED_MPS2 * self.now.since(event.contact).as_secs_f32())
     }
 
-    /// Another sensor of the structure felt nothing of it.
-    pub(super) fn is_contradicted(&self, name: &str, event: &Event) -> bool {
-        self.tracks().any(|track| track.name != name && track.contradicts(event.contact, self.now))
+    /// Another sensor of the structure felt nothing of it: a car that brakes feels something, but not across.
+    pub(super) fn is_contradicted(&self, own: &Track, event: &Event) -> bool {
+        let axis = own.pulse.main_axis();
+        self.tracks().any(|track| track.name != own.name && track.contradicts(axis, event.contact, self.now))
     }
 
     /// Somebody sees better, or what sees is in doubt.

@@ -45,7 +45,9 @@ impl Classifier {
 
     /// The accelerometer that sees most.
     fn best(&self) -> Option<&Track> {
-        let good = self.tracks().filter(|track| track.mounting == Mounting::Chassis && track.is_good());
+        let is_asked =
+            |track: &&Track| track.mounting == Mounting::Chassis && track.is_good() && !track.shown().is_void;
+        let good = self.tracks().filter(is_asked);
         good.max_by(|one, other| one.range.total_cmp(&other.range))
     }
 
@@ -60,7 +62,7 @@ impl Classifier {
     }
 
     fn evidence(&self, event: &Event, track: Option<&Track>) -> Evidence {
-        let shown = track.map(|track| track.shown);
+        let shown = track.map(Track::shown);
         Evidence {
             peak_mps2: shown.map(|shown| shown.peak),
             delta_v_150ms_mps: shown.map(|shown| shown.widest_150ms),
@@ -77,7 +79,7 @@ impl Classifier {
 }
 
 fn delta_v(track: &Track, event: &Event, stage: Stage) -> DeltaV {
-    let change = track.shown.largest;
+    let change = track.shown().largest;
     let is_clipped = !track.is_unclipped() || (stage == Stage::Graded && track.is_pushed());
     let measured = change.resultant();
     let scale = limit::SCALE_UNCERTAINTY * measured;
