@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use tracing::{info, warn};
 
 use crate::config::{Profile, Source};
+use crate::crash::KMH_PER_MPS;
 use crate::gnss::{Counters, Fix, Receiver};
 use crate::services::{self, View};
 use crate::signals::{At, SignalId, Signals, Value};
@@ -215,7 +216,7 @@ impl Position {
             "accuracy_m": tenths(place.fix.accuracy_m),
             "altitude_m": tenths(place.fix.altitude_m),
             "heading_deg": tenths(place.fix.course_deg),
-            "speed_kmh": tenths(place.fix.speed_mps.map(|speed| speed * 3.6)),
+            "speed_kmh": tenths(place.fix.speed_mps.map(|speed| speed * KMH_PER_MPS)),
             "quality": if self.is_fresh { "good" } else { "stale" },
             "time": view.time(place.at),
         }))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::can::dbc::Dbc;
 use crate::can::{BusId, Frame};
+use crate::crash::KMH_PER_MPS;
 use crate::rng::Rng;
 use crate::time::{MonoTime, WallTime};
 
@@ -175,7 +176,7 @@ impl Car {
         Truth {
             at: self.now,
             wall: self.wall_at(self.now),
-            speed_kmh: world.chassis.speed_mps * 3.6,
+            speed_kmh: world.chassis.speed_mps * KMH_PER_MPS,
             latitude_deg: world.spot.latitude_deg,
             longitude_deg: world.spot.longitude_deg,
             altitude_m: world.spot.altitude_m,

@@ -30,6 +30,9 @@ use crate::rng::Rng;
 pub use play::Moment;
 pub use rig::{Heard, Rig};
 
+pub(in crate::sim) use play::GRAVITY;
+pub(in crate::sim) use scene::KMH;
+
 use play::Play;
 use scene::Scene;
 use script::Script;

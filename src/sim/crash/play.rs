@@ -10,7 +10,7 @@ use super::script::{Script, Wheels};
 use super::wave::{Shaker, add};
 
 /// Standard gravity in m/s² (ISO 80000-3).
-pub(super) const GRAVITY: f32 = 9.806_65;
+pub(in crate::sim) const GRAVITY: f32 = 9.806_65;
 /// Below it Coulomb's friction fades, so that a car at rest stays there.
 const REST_MPS: f32 = 0.2;
 /// A driver's braking ends with the car at rest.

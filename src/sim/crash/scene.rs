@@ -8,7 +8,7 @@ use super::script::{BusEvent, GnssFacts, Script, Wheels};
 use super::wave::{Form, Shape, Texture, Vibration, Wave};
 
 /// km/h per m/s.
-pub(super) const KMH: f32 = 3.6;
+pub(in crate::sim) const KMH: f32 = 3.6;
 /// From axle to axle in m: a car of the middle class.
 pub(super) const WHEELBASE_M: f32 = 2.7;
 /// A pedal takes so long from one acceleration to the next.

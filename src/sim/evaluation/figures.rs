@@ -1,15 +1,11 @@
 //! The evaluation in pictures.
 
-use crate::sim::crash::{Case, Class};
+use crate::sim::crash::{Case, Class, GRAVITY, KMH};
 
 use super::stats::Share;
 use super::svg::{Axis, Chart, colour};
 use super::tally::{Goals, Results};
 
-/// km/h per m/s.
-const KMH: f32 = 3.6;
-/// Standard gravity in m/s² (ISO 80000-3).
-const GRAVITY: f32 = 9.806_65;
 /// Times above it stand at the end of the axis.
 const TIMES_TO_MS: f32 = 200.0;
 /// Width of the bins of ΔV.

@@ -11,20 +11,20 @@ use std::time::Duration;
 use crate::can::BusId;
 use crate::can::candump::{self, Lines};
 use crate::config::Profile;
-use crate::crash::{Direction, Observation, Stage};
-use crate::sim::crash::{Heard, Rig};
+use crate::crash::{Direction, Observation, Stage, Verdict};
+use crate::sim::crash::{GRAVITY, Heard, KMH, Rig};
 use crate::time::MonoTime;
 
 use super::examine::{Ideal, Word, angle_between, words};
 
-/// Standard gravity in m/s² (ISO 80000-3).
-const GRAVITY: f32 = 9.806_65;
-/// km/h per m/s.
-const KMH: f32 = 3.6;
 /// Even driving before a recorded crash.
 const LEAD_S: f32 = 4.0;
 /// Rest after it.
 const REST_S: f32 = 6.0;
+/// A recorded crash is graded right when ΔV is off by no more than this share, and
+const DELTA_V_SHARE: f32 = 0.1;
+/// the direction by no more than so many degrees.
+const DIRECTION_DEG: f32 = 15.0;
 /// Rows of a recording at most: a minute at 20 kHz.
 const MAX_ROWS: usize = 1_200_000;
 
@@ -33,7 +33,7 @@ const MAX_ROWS: usize = 1_200_000;
 pub enum Wanted {
     /// A crash with that change of velocity.
     Crash(Ideal),
-    /// A sensor that is not to be believed.
+    /// A sensor that is not to be believed. Whether the crash that broke it is confirmed is not asked.
     Fault,
     /// Nothing.
     Quiet,
@@ -209,7 +209,7 @@ pub fn find(rig: &Rig, name: &str, wanted: Wanted, heard: &[Heard]) -> Finding {
     let (words, faults) = words(rig, heard);
     let confirmed = words.iter().find(|word| word.verdict.stage == Stage::Confirmed);
     let is_right = match wanted {
-        Wanted::Crash(_) => confirmed.is_some(),
+        Wanted::Crash(ideal) => confirmed.is_some() && is_graded_right(&words, ideal),
         Wanted::Fault => !faults.is_empty(),
         Wanted::Quiet => confirmed.is_none(),
     };
@@ -227,16 +227,31 @@ pub fn find(rig: &Rig, name: &str, wanted: Wanted, heard: &[Heard]) -> Finding {
     Finding { name: name.to_owned(), profile: rig.name.clone(), is_right, text }
 }
 
+fn graded(words: &[Word]) -> Option<&Verdict> {
+    words.iter().map(|word| &word.verdict).find(|verdict| verdict.stage == Stage::Graded)
+}
+
+/// ΔV as it was, or no more than it was where only a bound is said; the direction as it was, which may be unknown only
+/// beside a bound.
+fn is_graded_right(words: &[Word], ideal: Ideal) -> bool {
+    let Some(Verdict { delta_v: Some(delta_v), direction, .. }) = graded(words) else { return false };
+    let error = delta_v.resultant_mps / ideal.delta_v_mps - 1.0;
+    let is_measured_right = if delta_v.is_lower_bound { error <= DELTA_V_SHARE } else { error.abs() <= DELTA_V_SHARE };
+    let is_aimed_right = direction
+        .map_or(delta_v.is_lower_bound, |direction| angle_between(direction.pdof_deg, ideal.pdof_deg) <= DIRECTION_DEG);
+    is_measured_right && is_aimed_right
+}
+
 fn grade(words: &[Word], ideal: Ideal) -> String {
-    let Some(graded) = words.iter().find(|word| word.verdict.stage == Stage::Graded) else { return String::new() };
-    let delta_v = graded.verdict.delta_v.map_or_else(
+    let Some(graded) = graded(words) else { return String::new() };
+    let delta_v = graded.delta_v.map_or_else(
         || "unknown".to_owned(),
         |delta_v| {
             let least = if delta_v.is_lower_bound { "at least " } else { "" };
             format!("{least}{:.1} km/h", delta_v.resultant_mps * KMH)
         },
     );
-    let direction = graded.verdict.direction.map_or_else(
+    let direction = graded.direction.map_or_else(
         || "unknown".to_owned(),
         |Direction { pdof_deg, .. }| format!("{pdof_deg:.0} deg, {:.0} off", angle_between(pdof_deg, ideal.pdof_deg)),
     );

@@ -1,13 +1,10 @@
 //! Outcomes, counted.
 
 use crate::crash::{Severity, Side};
-use crate::sim::crash::Class;
+use crate::sim::crash::{Class, KMH};
 
 use super::examine::{Outcome, angle_between};
 use super::stats::{Share, Sorted};
-
-/// km/h per m/s.
-const KMH: f32 = 3.6;
 
 /// A crash of so many km/h and more must be found.
 const FULL_KMH: f32 = 15.0;
