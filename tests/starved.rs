@@ -4,10 +4,13 @@
 //! by the same code, with kernel stamps.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "common/udp_bus.rs"]
+mod udp_bus;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -15,7 +18,7 @@ use std::thread::{self, sleep};
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use telltale::can::BusId;
+use telltale::can::{BusId, CanId, Frame, FrameKind};
 use telltale::config::Config;
 use telltale::runtime::{self, Plan};
 use telltale::services::telltales::{BULB_CHECK, CLEAR_HOLD, RAISE_HOLD};
@@ -59,7 +62,7 @@ fn lamps_that_were_lit_while_the_daemon_got_no_processor_make_all_their_events()
     assert!(LIT > RAISE_HOLD && LIT * 3 + ACTS_AFTER < STARVED);
     let folder = tempfile::tempdir().expect("a folder");
     let file = deployment(folder.path());
-    let ([cyclic, first], [on_change, second]) = (wire(), wire());
+    let ([cyclic, first], [on_change, second]) = (udp_bus::pair(), udp_bus::pair());
     let (starve, starves) = mpsc::channel::<()>();
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let config = Config::load(&file, &|path| fs::read(path)).unwrap_or_else(|problems| panic!("{problems}"));
@@ -114,21 +117,9 @@ fn show(car: &UdpSocket, lamp: u8, span: Duration) {
     }
 }
 
-/// `struct can_frame`: identifier, length, three bytes of flags and padding, payload.
 fn send(car: &UdpSocket, lamp: u8) {
-    let mut frame = [0; 16];
-    frame[..4].copy_from_slice(&256_u32.to_ne_bytes());
-    (frame[4], frame[8]) = (1, lamp);
-    car.send(&frame).expect("the loopback is there");
-}
-
-/// Two ends of a wire.
-fn wire() -> [UdpSocket; 2] {
-    let end = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let (one, other) = (end(), end());
-    one.connect(other.local_addr().expect("an address")).expect("the loopback is there");
-    other.connect(one.local_addr().expect("an address")).expect("the loopback is there");
-    [one, other]
+    let frame = Frame::new(CanId::base(256).expect("eleven bits"), FrameKind::Data, &[lamp]).expect("one byte");
+    udp_bus::send(car, &frame).expect("the loopback is there");
 }
 
 /// Nobody listens at the broker's port: what is told stays in the store.

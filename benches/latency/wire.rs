@@ -1,13 +1,16 @@
 //! The way that frames take to the daemon: CAN interfaces, or what comes closest where the kernel has none.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 
 use socketcan::id::FdFlags;
 use socketcan::{CanDataFrame, CanFdFrame, CanFdSocket, EmbeddedFrame as _, ExtendedId, Id, Socket as _, StandardId};
 use telltale::can::{BusId, Frame, FrameKind};
 use telltale::sim::BUSES;
+
+#[path = "../../tests/common/udp_bus.rs"]
+mod udp_bus;
 
 /// Where the frames go through.
 #[derive(Clone)]
@@ -54,9 +57,7 @@ impl Way {
                 Wire::Can(CanFdSocket::open(&interfaces[usize::from(bus)]).expect("the interface is there"))
             }
             Self::Loopback => {
-                let (car, end) = (udp(), udp());
-                car.connect(end.local_addr().expect("an address")).expect("the loopback is there");
-                end.connect(car.local_addr().expect("an address")).expect("the loopback is there");
+                let [car, end] = udp_bus::pair();
                 daemon.insert(BusId(bus), end.into());
                 Wire::Udp(car)
             }
@@ -64,10 +65,6 @@ impl Way {
         let car = (0_u8..).take(BUSES.len()).map(open).collect();
         (car, daemon)
     }
-}
-
-fn udp() -> UdpSocket {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port")
 }
 
 /// The car's end of a bus.
@@ -89,10 +86,7 @@ impl Wire {
     pub(crate) fn send(&self, frame: &Frame) {
         let _ = match self {
             Self::Can(socket) => send_can(socket, frame),
-            Self::Udp(socket) => {
-                let (bytes, size) = wire_form(frame);
-                socket.send(&bytes[..size]).map(drop)
-            }
+            Self::Udp(socket) => udp_bus::send(socket, frame),
         };
     }
 }
@@ -110,16 +104,4 @@ fn send_can(socket: &CanFdSocket, frame: &Frame) -> std::io::Result<()> {
         }
         _ => socket.write_frame(&CanDataFrame::new(id, frame.payload()).expect("at most 8 bytes")),
     }
-}
-
-/// `struct can_frame` (16 bytes) or `struct canfd_frame` (72 bytes) of linux/can.h: identifier with the flag
-/// `CAN_EFF_FLAG`, length, flags, padding, payload.
-fn wire_form(frame: &Frame) -> ([u8; 72], usize) {
-    let extended = u32::from(frame.id().is_extended()) << 31;
-    let is_fd = matches!(frame.kind(), FrameKind::Fd { .. });
-    let mut bytes = [0; 72];
-    bytes[..4].copy_from_slice(&(frame.id().raw() | extended).to_ne_bytes());
-    bytes[4] = u8::try_from(frame.len()).expect("at most 64 bytes");
-    bytes[8..8 + frame.len()].copy_from_slice(frame.payload());
-    (bytes, if is_fd { 72 } else { 16 })
 }
