@@ -90,12 +90,12 @@ impl Life {
     /// The black box opens before the store, or so long after it.
     fn begin(number: u32, now: MonoTime, remains: Remains, rng: Rng, late: Option<Duration>) -> Self {
         let opened = StoreEvent::Opened(inventory(&remains.store));
-        Self::begin_with(opened, number, now, remains, rng, late)
+        Self::begin_with(opened, BootId { counter: number, random: 7 }, now, remains, rng, late)
     }
 
     fn begin_with(
         store: StoreEvent,
-        number: u32,
+        boot: BootId,
         now: MonoTime,
         remains: Remains,
         rng: Rng,
@@ -104,13 +104,14 @@ impl Life {
         let setup = Setup {
             vehicle: VehicleId::new("car-0001").expect("valid"),
             profile: demo_phev::config("").profile,
-            boot: BootId { counter: number, random: 7 },
-            kernel: KernelBoot(u64::from(number)),
+            boot,
+            kernel: KernelBoot(u64::from(boot.counter) << 32 | u64::from(boot.random)),
             seed: 1,
             limits: Limits::default(),
             keep_alive: Duration::from_secs(60),
             emergency: Emergency::default(),
         };
+        let has_begun = boot.counter > 1 || !read(&remains.file, Slot::is_unreported).recordings.is_empty();
         let gateway = Gateway::new(now, setup).expect("the profile makes a table");
         assert!(gateway.wants_black_box());
         let mut life = Self {
@@ -121,7 +122,7 @@ impl Life {
             requests: VecDeque::new(),
             sending: VecDeque::new(),
             opens: late.map(|late| now + late),
-            has_begun: number > 1,
+            has_begun,
             refuses: false,
         };
         if late.is_none() {
@@ -234,7 +235,7 @@ impl Life {
                 }
             }
         }
-        while let Some((_, ticket, request)) = self.requests.pop_front() {
+        while let Some((_, ticket, request)) = self.requests.pop_front().filter(|_| !self.refuses) {
             if self.rng.below(2) == 0 {
                 break;
             }
@@ -408,12 +409,14 @@ fn without_a_store_a_report_of_an_earlier_run_is_told_from_memory_and_kept_until
     let now = MonoTime::from_millis(500);
     for refuses in [false, true] {
         let awake = |number: u32, remains: Remains| {
+            // A run without a store does not count as a start.
+            let boot = BootId { counter: if refuses { number } else { 2 }, random: number };
             let store = if refuses {
                 StoreEvent::Opened(inventory(&remains.store))
             } else {
                 StoreEvent::Unavailable("no file system".to_owned())
             };
-            let mut life = Life::begin_with(store, number, now, remains, Rng::new(1), Some(LATE));
+            let mut life = Life::begin_with(store, boot, now, remains, Rng::new(1), Some(LATE));
             life.refuses = refuses;
             life
         };
@@ -449,25 +452,47 @@ fn a_report_that_gets_a_new_id_is_kept_until_its_new_record_is_durable() {
     let stamp = Stamp { boot: KernelBoot(1), mono: MonoTime::from_millis(5), wall: None };
     let other = Draft { lane: Lane::Critical, ..Draft::event("sos.called", stamp, "{}".to_owned()) }.into_record(id);
     let store = BTreeMap::from([(id.key(), codec::encode(&other))]);
-    let remains = Remains { file, store, ..Remains::empty() };
-    let mut now = MonoTime::from_millis(500);
-    let mut life = Life::begin(2, now, remains, Rng::new(1), None);
-    let told = |life: &Life| life.remains.reports().len();
-    let is_stored = |life: &Life| {
-        let has_crash = |bytes: &Vec<u8>| bytes.windows(crash.len()).any(|window| window == crash.as_bytes());
-        life.remains.store.values().any(has_crash)
-    };
-    let mut steps_untold = 0;
-    while now < MonoTime::from_millis(500) + AFTERLIFE {
-        now = now + STEP;
-        life.turn(now);
-        if told(&life) == 0 && !is_stored(&life) {
-            steps_untold += 1;
-            assert!(!is_marked(&life), "marked at {now:?}, and neither stored nor told");
+    for seed in 1..=16 {
+        let remains = Remains { file: file.clone(), store: store.clone(), ..Remains::empty() };
+        let mut now = MonoTime::from_millis(500);
+        let mut life = Life::begin(2, now, remains, Rng::new(seed), None);
+        let told = |life: &Life| life.remains.reports().len();
+        let is_stored = |life: &Life| {
+            let has_crash = |bytes: &Vec<u8>| bytes.windows(crash.len()).any(|window| window == crash.as_bytes());
+            life.remains.store.values().any(has_crash)
+        };
+        let mut steps_untold = 0;
+        while now < MonoTime::from_millis(500) + AFTERLIFE {
+            now = now + STEP;
+            life.turn(now);
+            if told(&life) == 0 && !is_stored(&life) {
+                steps_untold += 1;
+                assert!(!is_marked(&life), "seed {seed}: marked at {now:?}, and neither stored nor told");
+            }
         }
+        assert!(steps_untold > 0 && is_marked(&life), "seed {seed}: {steps_untold}");
+        let [report] = life.remains.reports()[..] else { panic!("seed {seed}: {:?}", life.remains.heard) };
+        assert_ne!(report.id, id.to_string());
+        assert!(life.remains.heard.iter().any(|heard| heard.topic == "event/sos.called" && heard.id == id.to_string()));
     }
-    assert!(steps_untold > 0 && is_marked(&life), "{steps_untold}");
-    let [report] = life.remains.reports()[..] else { panic!("{:?}", life.remains.heard) };
-    assert_ne!(report.id, id.to_string());
-    assert!(life.remains.heard.iter().any(|heard| heard.topic == "event/sos.called" && heard.id == id.to_string()));
+}
+
+/// A run that could not reach its store leaves a report; the next has the same counter, and a crash of its own.
+#[test]
+fn what_a_run_without_a_store_left_takes_no_place_of_this_runs_own_records() {
+    let (emissions, contact) = drive();
+    let file = untold(&emissions, contact).remove(&(Stage::Confirmed, true)).expect("there is a moment");
+    for seed in 1..=8 {
+        let remains = Remains { file: file.clone(), ..Remains::empty() };
+        let boot = BootId { counter: 1, random: 8 };
+        let opened = StoreEvent::Opened(StoreInventory::default());
+        let mut life = Life::begin_with(opened, boot, contact - BEFORE, remains, Rng::new(seed), None);
+        play(&mut life, &emissions, contact + Duration::from_secs(10));
+        let told = life.remains.reports();
+        let ids: BTreeSet<&str> = told.iter().map(|heard| heard.id.as_str()).collect();
+        let crashes: BTreeSet<&str> = told.iter().map(|heard| heard.crash.as_str()).collect();
+        assert_eq!((told.len(), ids.len(), crashes.len()), (2, 2, 2), "seed {seed}: {told:?}");
+        assert!(is_marked(&life), "seed {seed}");
+        assert!(life.remains.store.keys().all(|key| key.lane != Lane::Critical), "seed {seed}: not removed");
+    }
 }

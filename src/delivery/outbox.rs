@@ -434,7 +434,7 @@ impl Outbox {
             }
             return;
         };
-        let Some(acked) = queue.acked(position) else { return };
+        let Some(acked) = queue.acked(token) else { return };
         if let Some(pushed) = acked.pushed {
             queue.stat.latency.add(now.since(pushed));
         }
@@ -449,7 +449,7 @@ impl Outbox {
         self.refused_until = Some(self.now + REFUSED_PAUSE);
         let position = flight.id.key().position;
         match self.queue_mut(flight.id.lane) {
-            Some(queue) => queue.rewind(position),
+            Some(queue) => queue.rewind(token),
             None => self.state.rewind(position),
         }
     }

@@ -5,14 +5,17 @@
 //! it there as it finds all that earlier runs left. One that is not was never committed, or was delivered and removed: it
 //! is stored, and a subscriber that has it drops the repeat by id.
 //!
-//! Where there is no store, or it refuses, nothing can be looked up, and nothing waits for it: the reports are sent from
-//! RAM, and the black box keeps each until its PUBACK.
+//! Where there is no store, or it refuses or is silent, nothing can be looked up, and nothing waits for it: the reports are
+//! sent from RAM, and the black box keeps each until its PUBACK. Should another critical record have a report's id then
+//! (see [`Outcome::Displaced`]), a subscriber takes the later of the two for a repeat: help outranks it.
 
 use std::collections::VecDeque;
 
 use tracing::{error, info};
 
+use crate::delivery::outbox::CRITICAL_PATIENCE;
 use crate::delivery::{Record, RecordId, codec};
+use crate::time::MonoTime;
 
 use super::{StoreEvent, StoreRequest, StoreTicket};
 
@@ -21,7 +24,15 @@ use super::{StoreEvent, StoreRequest, StoreTicket};
 pub(super) struct Adoption {
     /// The black box has a handful of records.
     waiting: VecDeque<Record>,
-    under_way: Option<(StoreTicket, Step)>,
+    under_way: Option<Asked>,
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+struct Asked {
+    ticket: StoreTicket,
+    since: MonoTime,
+    step: Step,
 }
 
 #[derive(Debug)]
@@ -55,9 +66,21 @@ impl Adoption {
 
     /// The store is gone or opened anew, and no answer comes: the report under way waits again.
     pub(super) fn stop(&mut self) {
-        if let Some((_, Step::Look(report) | Step::Store(report))) = self.under_way.take() {
+        if let Some(Asked { step: Step::Look(report) | Step::Store(report), .. }) = self.under_way.take() {
             self.waiting.push_front(report);
         }
+    }
+
+    /// When a request that has no answer is given up.
+    pub(super) fn due(&self) -> Option<MonoTime> {
+        self.under_way.as_ref().map(|asked| asked.since + CRITICAL_PATIENCE)
+    }
+
+    /// The report of a request that has waited for too long; its answer is not awaited any more.
+    pub(super) fn give_up(&mut self, now: MonoTime) -> Option<Record> {
+        self.due().filter(|due| *due <= now)?;
+        let Asked { step: Step::Look(report) | Step::Store(report), .. } = self.under_way.take()?;
+        Some(report)
     }
 
     /// A report that waits, for whoever sends it without a store.
@@ -66,14 +89,18 @@ impl Adoption {
     }
 
     /// The next request, under that ticket; none when a request is under way or all is done.
-    pub(super) fn next(&mut self, ticket: impl FnOnce() -> StoreTicket) -> Option<(StoreTicket, StoreRequest)> {
+    pub(super) fn next(
+        &mut self,
+        now: MonoTime,
+        ticket: impl FnOnce() -> StoreTicket,
+    ) -> Option<(StoreTicket, StoreRequest)> {
         if self.is_busy() {
             return None;
         }
         let record = self.waiting.pop_front()?;
         let ticket = ticket();
         let request = StoreRequest::Load { from: record.id.key(), limit: 1 };
-        self.under_way = Some((ticket, Step::Look(record)));
+        self.under_way = Some(Asked { ticket, since: now, step: Step::Look(record) });
         Some((ticket, request))
     }
 
@@ -83,17 +110,18 @@ impl Adoption {
         else {
             return false;
         };
-        self.under_way.as_ref().is_some_and(|(asked, _)| asked == answered)
+        self.under_way.as_ref().is_some_and(|asked| asked.ticket == *answered)
     }
 
     /// Takes the answer to the request under way: what became of a report, and what is to be asked next for it. The
     /// ticket of the further request is `ticket`.
     pub(super) fn answer(
         &mut self,
+        now: MonoTime,
         event: &StoreEvent,
         ticket: impl FnOnce() -> StoreTicket,
     ) -> (Option<Outcome>, Option<(StoreTicket, StoreRequest)>) {
-        let Some((_, step)) = self.under_way.take() else { return (None, None) };
+        let Some(Asked { step, .. }) = self.under_way.take() else { return (None, None) };
         match (step, event) {
             (Step::Look(record), StoreEvent::Loaded(_, rows)) => {
                 let key = record.id.key();
@@ -101,7 +129,7 @@ impl Adoption {
                     let ticket = ticket();
                     let request =
                         StoreRequest::Commit { records: vec![(key, codec::encode(&record))], values: Vec::new() };
-                    self.under_way = Some((ticket, Step::Store(record)));
+                    self.under_way = Some(Asked { ticket, since: now, step: Step::Store(record) });
                     return (None, Some((ticket, request)));
                 };
                 let is_it =

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tracing::{error, info};
 
 use crate::delivery::link::LinkStat;
+use crate::delivery::outbox::CRITICAL_PATIENCE;
 use crate::delivery::{
     BootId, Draft, Encoder, Lane, Limits, Link, Outbox, OutboxStat, Privacy, Record, RecordId, Topics, VehicleId,
     presence,
@@ -35,6 +36,8 @@ pub(super) struct Dispatch {
     outbox: Outbox,
     link: Link,
     store: Access,
+    /// When it is not waited for any more.
+    store_due: MonoTime,
     /// Values that there was no store for.
     unsaved: u64,
     refused: u64,
@@ -53,6 +56,7 @@ pub(super) struct Dispatch {
 enum Access {
     Opening,
     Open,
+    /// It could not be opened, or has not been until what is critical had waited for long enough.
     Gone,
 }
 
@@ -73,6 +77,7 @@ impl Dispatch {
             outbox: Outbox::new(now, limits, boot),
             link,
             store: Access::Opening,
+            store_due: now + CRITICAL_PATIENCE,
             unsaved: 0,
             refused: 0,
             adoption: Adoption::default(),
@@ -137,7 +142,13 @@ impl Dispatch {
     }
 
     /// Takes a report that an earlier run made, or would have made, under its own id.
+    ///
+    /// A run that cannot reach its store does not count as a start, and the next one has its counter again. What such a run
+    /// has left must not go into the store: its place there belongs to this run's own records.
     pub(super) fn recover(&mut self, now: MonoTime, report: Record) {
+        if report.id.boot.counter >= self.boot.counter {
+            return self.send_from_memory(now, report);
+        }
         self.adoption.push(report);
         self.adopt(now);
     }
@@ -153,7 +164,7 @@ impl Dispatch {
     }
 
     fn adoption_answered(&mut self, now: MonoTime, event: &StoreEvent) {
-        let (outcome, request) = self.adoption.answer(event, || self.outbox.next_ticket());
+        let (outcome, request) = self.adoption.answer(now, event, || self.outbox.next_ticket());
         self.requests.extend(request);
         match outcome {
             Some(Outcome::Known(id)) => self.recovered.push(id),
@@ -180,7 +191,7 @@ impl Dispatch {
     fn adopt(&mut self, now: MonoTime) {
         match self.store {
             Access::Opening => {}
-            Access::Open => self.requests.extend(self.adoption.next(|| self.outbox.next_ticket())),
+            Access::Open => self.requests.extend(self.adoption.next(now, || self.outbox.next_ticket())),
             Access::Gone => {
                 while let Some(report) = self.adoption.take_waiting() {
                     self.send_from_memory(now, report);
@@ -197,6 +208,15 @@ impl Dispatch {
     pub(super) fn handle_timeout(&mut self, now: MonoTime) {
         self.link.handle_timeout(now);
         self.outbox.handle_timeout(now);
+        if self.store == Access::Opening && self.store_due <= now {
+            self.store = Access::Gone;
+            self.adopt(now);
+        }
+        if let Some(report) = self.adoption.give_up(now) {
+            error!(id = %report.id, "the store does not answer; the report of an earlier run is sent from memory");
+            self.send_from_memory(now, report);
+            self.adopt(now);
+        }
     }
 
     pub(super) fn network_changed(&mut self, now: MonoTime) {
@@ -250,7 +270,8 @@ impl Dispatch {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<MonoTime> {
-        [self.outbox.poll_timeout(), self.link.poll_timeout()].into_iter().flatten().min()
+        let store = (self.store == Access::Opening).then_some(self.store_due);
+        [self.outbox.poll_timeout(), self.link.poll_timeout(), store, self.adoption.due()].into_iter().flatten().min()
     }
 
     /// The identity that the next record of a lane gets.
@@ -281,7 +302,7 @@ impl Dispatch {
         self.store == Access::Open
     }
 
-    /// It has opened, or could not be opened: nothing more is to be learnt from waiting for it.
+    /// Nothing more is to be learnt from waiting for it.
     pub(super) fn knows_store(&self) -> bool {
         self.store != Access::Opening
     }

@@ -25,7 +25,11 @@ const LANE_COUNTERS: [LaneFigure; 9] = [
     ("telltale_acks_total", "PUBACKs.", |lane| lane.acked),
     ("telltale_evictions_total", "Records given up for want of room.", |lane| lane.evicted),
     ("telltale_refusals_total", "Records refused where they were made.", |lane| lane.refused),
-    ("telltale_uncommitted_total", "Records sent from memory because the store had failed.", |lane| lane.uncommitted),
+    (
+        "telltale_uncommitted_total",
+        "Records sent from memory because the store had failed, but for those that the black box keeps.",
+        |lane| lane.uncommitted,
+    ),
     ("telltale_corrupt_total", "Records of the store that could not be read.", |lane| lane.corrupt),
     ("telltale_missing_total", "Records that should have been in the store and were not.", |lane| lane.missing),
     ("telltale_set_aside_total", "Records that stay in the store until the next start.", |lane| lane.set_aside),

@@ -96,7 +96,8 @@ pub struct Slot {
     pub stage: Option<Stage>,
     /// Whether it may be overwritten.
     pub lock: Lock,
-    /// Nothing is left to be told about it: its report is durable in the store, or there is none to make.
+    /// Nothing is left to be told about it: its report is durable in the store or delivered, or there is none
+    /// to make.
     pub is_reported: bool,
 }
 

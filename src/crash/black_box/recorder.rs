@@ -222,7 +222,7 @@ impl Recorder {
         self.change(crash, |slot| slot.report_seq = id.seq);
     }
 
-    /// The report under that id is durable in the store, or there is nothing to tell under it.
+    /// The report under that id is durable in the store or delivered, or there is nothing to tell under it.
     pub fn reported(&mut self, id: RecordId) {
         let File::Ready(header) = &mut self.file else { return };
         for slot in header.slots.iter_mut().filter(|slot| slot.is_unreported() && slot.report() == id) {

@@ -201,8 +201,11 @@ impl Queue {
     }
 
     /// Takes a record of an earlier run that has just been stored, or that is kept elsewhere, to be sent next: in the order
-    /// of making among what RAM holds, before what is in the store alone.
+    /// of making among what RAM holds, before what is in the store alone. What is there already is not taken twice.
     pub(super) fn admit(&mut self, record: Record, durability: Durability) {
+        if self.in_memory(record.id).is_some() {
+            return;
+        }
         let bytes = stored_size(codec::encoded_len(&record));
         let entry = Entry { record, bytes, durability, flight: None, pushed: None };
         if durability == Durability::Elsewhere {
@@ -414,8 +417,8 @@ impl Queue {
     }
 
     /// The broker has it.
-    pub(super) fn acked(&mut self, position: u64) -> Option<Acked> {
-        let at = self.head.iter().position(|entry| entry.position() == position)?;
+    pub(super) fn acked(&mut self, token: PublishToken) -> Option<Acked> {
+        let at = self.head.iter().position(|entry| entry.flight == Some(token))?;
         let entry = self.take_head(at)?;
         self.stat.in_flight -= 1;
         self.stat.acked += 1;
@@ -433,8 +436,8 @@ impl Queue {
     }
 
     /// The client did not take it: its turn comes again.
-    pub(super) fn rewind(&mut self, position: u64) {
-        if let Some(entry) = self.head.iter_mut().find(|entry| entry.position() == position && entry.flight.is_some()) {
+    pub(super) fn rewind(&mut self, token: PublishToken) {
+        if let Some(entry) = self.head.iter_mut().find(|entry| entry.flight == Some(token)) {
             entry.flight = None;
             self.stat.in_flight -= 1;
         }
@@ -467,11 +470,13 @@ impl Queue {
         self.all_in_memory().find(|entry| entry.record.id == id)
     }
 
+    /// What has that place in the store, or is to have it.
     fn find(&mut self, position: u64) -> Option<&mut Entry> {
-        match self.tail.binary_search_by_key(&position, Entry::position) {
-            Ok(at) => self.tail.get_mut(at),
-            Err(_) => self.head.iter_mut().find(|entry| entry.position() == position),
+        if let Ok(at) = self.tail.binary_search_by_key(&position, Entry::position) {
+            return self.tail.get_mut(at);
         }
+        let mut stored = self.head.iter_mut().filter(|entry| entry.durability != Durability::Elsewhere);
+        stored.find(|entry| entry.position() == position)
     }
 
     fn push_head(&mut self, entry: Entry) {

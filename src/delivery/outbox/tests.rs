@@ -454,3 +454,54 @@ fn what_is_admitted_late_is_sent_and_removed_once_wherever_the_reading_back_is()
         assert_eq!((stat.stored, stat.stored_bytes, stat.missing), (0, 0, 0), "{case}");
     }
 }
+
+/// A run without a store does not count as a start, so that the next one has the same places for its records.
+#[test]
+fn what_is_kept_elsewhere_is_sent_until_it_is_acknowledged_and_never_touches_the_store() {
+    for (cuts, is_first) in (0..4).flat_map(|cuts| [(cuts, false), (cuts, true)]) {
+        let mut bench = Bench::ready();
+        let id = RecordId { boot: BootId { counter: 5, random: 9 }, lane: Lane::Critical, seq: 1 };
+        let report =
+            Draft { lane: Lane::Critical, ..Draft::event("old", bench.stamp(), "{}".to_owned()) }.into_record(id);
+        let admit = |bench: &mut Bench| {
+            bench.outbox.admit_kept_elsewhere(bench.now, report.clone());
+            bench.outbox.admit_kept_elsewhere(bench.now, report.clone());
+            bench.drain();
+        };
+        if is_first {
+            admit(&mut bench);
+        }
+        bench.push(Lane::Critical);
+        if !is_first {
+            admit(&mut bench);
+        }
+        let own =
+            bench.outbox.critical.in_memory(RecordId { boot: bench.outbox.boot, ..id }).map(|entry| entry.durability);
+        assert_eq!(own, Some(Durability::Committing));
+        for cut in 0..cuts {
+            assert!(bench.topics().contains(&"old"), "cut {cut}: {:?}", bench.topics());
+            bench.published.clear();
+            bench.link(&LinkEvent::Down(LinkDown::Transport("no coverage".to_owned())));
+            if cut == 1 {
+                bench.answer(StoreEvent::Done);
+                assert!(bench.outbox.is_kept(RecordId { boot: bench.outbox.boot, ..id }));
+            }
+            assert!(!bench.outbox.is_kept(id));
+            bench.link(&LinkEvent::Up { session_present: false });
+        }
+        if cuts < 2 {
+            bench.answer(StoreEvent::Done);
+        }
+        let mut topics = bench.topics();
+        topics.sort_unstable();
+        assert_eq!(topics, ["crash", "old"], "after {cuts} cuts");
+        bench.acknowledge();
+        assert!(bench.outbox.is_kept(id));
+        bench.pass(REMOVE_DELAY);
+        let own = RecordId { boot: bench.outbox.boot, ..id }.key();
+        let removals: Vec<_> = bench.requests.iter().map(|(_, request)| request).collect();
+        assert_eq!(removals, [&StoreRequest::Remove(vec![own])]);
+        let stat = *bench.outbox.stat().lane(Lane::Critical);
+        assert_eq!((stat.in_memory, stat.stored, stat.stored_bytes, stat.in_flight, stat.uncommitted), (0, 0, 0, 0, 0));
+    }
+}
