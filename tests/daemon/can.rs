@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use crate::bench;
 use crate::car::{self, Cluster};
-use crate::daemon::Deployment;
+use crate::daemon::{Daemon, Deployment};
 use crate::mosquitto::Mosquitto;
 use crate::subscriber::{Message, Subscriber};
 
@@ -145,6 +145,32 @@ impl Disk {
     }
 }
 
+/// A car whose store lies on a disk of its own.
+fn car_on_disk(broker_port: u16, interface: &str) -> (Deployment, Disk) {
+    let mut car = Deployment::new(broker_port);
+    interface.clone_into(&mut car.interface);
+    let disk = Disk::mount(&car.folder.path().join("disk"));
+    car.store = disk.0.join("store");
+    (car, disk)
+}
+
+fn knows_the_ignition(daemon: &mut Daemon, cloud: &Subscriber) {
+    daemon.says("the store is open");
+    cloud.any("event/ignition.on", |_| true);
+}
+
+/// An event reaches the cloud though no store holds it.
+fn sends_from_memory(cluster: &Cluster, cloud: &Subscriber) {
+    let before = count(&cloud.all(), "event/ignition.off");
+    cluster.set_ignition(false);
+    one_more(cloud, "event/ignition.off", before);
+}
+
+fn recovers(car: &Deployment, cloud: &Subscriber) {
+    cloud.any("event/store.recovered", |_| true);
+    car.metric_until("telltale_store_healthy", |healthy| healthy > 0.5);
+}
+
 /// Takes the blocks back that the store has written zeros to for its next commits: minutes of them would go there.
 fn take_reserve(store: &Path) {
     let file = fs::File::options().read(true).write(true).open(store.join("data.1/db")).expect("the store's file");
@@ -181,14 +207,10 @@ fn on_a_disk_that_becomes_full_events_are_sent_from_memory_and_durable_again_onc
     let Some(interface) = interface(test) else { return };
     let Some(broker) = Mosquitto::start(true, None) else { return };
     let cloud = Subscriber::start(broker.port);
-    let mut car = Deployment::new(broker.port);
-    car.interface.clone_from(&interface);
-    let disk = Disk::mount(&car.folder.path().join("disk"));
-    car.store = disk.0.join("store");
+    let (car, disk) = car_on_disk(broker.port, &interface);
     let mut daemon = car.start();
     let cluster = Cluster::start(&interface);
-    daemon.says("the store is open");
-    cloud.any("event/ignition.on", |_| true);
+    knows_the_ignition(&mut daemon, &cloud);
 
     take_reserve(&car.store);
     let filler = disk.fill();
@@ -202,15 +224,12 @@ fn on_a_disk_that_becomes_full_events_are_sent_from_memory_and_durable_again_onc
         }
     }
     cloud.any("event/store.degraded", |_| true);
-    let before = count(&cloud.all(), "event/ignition.off");
-    cluster.set_ignition(false);
-    one_more(&cloud, "event/ignition.off", before);
+    sends_from_memory(&cluster, &cloud);
     assert!(daemon.is_alive());
 
     fs::remove_file(&filler).expect("it is there");
     cluster.set_ignition(true);
-    cloud.any("event/store.recovered", |_| true);
-    car.metric_until("telltale_store_healthy", |healthy| healthy > 0.5);
+    recovers(&car, &cloud);
     daemon.stop();
 }
 
@@ -220,14 +239,10 @@ fn on_a_disk_that_is_full_at_the_start_events_are_sent_from_memory_and_durable_o
     let Some(interface) = interface(test) else { return };
     let Some(broker) = Mosquitto::start(true, None) else { return };
     let cloud = Subscriber::start(broker.port);
-    let mut car = Deployment::new(broker.port);
-    car.interface.clone_from(&interface);
-    let disk = Disk::mount(&car.folder.path().join("disk"));
-    car.store = disk.0.join("store");
+    let (car, disk) = car_on_disk(broker.port, &interface);
     let mut daemon = car.start();
     let cluster = Cluster::start(&interface);
-    daemon.says("the store is open");
-    cloud.any("event/ignition.on", |_| true);
+    knows_the_ignition(&mut daemon, &cloud);
     daemon.stop();
 
     let filler = disk.fill();
@@ -236,14 +251,11 @@ fn on_a_disk_that_is_full_at_the_start_events_are_sent_from_memory_and_durable_o
     cloud.any("event/store.degraded", |_| true);
     // What it knew lies in the store: the ignition is news.
     one_more(&cloud, "event/ignition.on", before);
-    let before = count(&cloud.all(), "event/ignition.off");
-    cluster.set_ignition(false);
-    one_more(&cloud, "event/ignition.off", before);
+    sends_from_memory(&cluster, &cloud);
     assert!(daemon.is_alive());
 
     fs::remove_file(&filler).expect("it is there");
-    cloud.any("event/store.recovered", |_| true);
-    car.metric_until("telltale_store_healthy", |healthy| healthy > 0.5);
+    recovers(&car, &cloud);
     daemon.stop();
 }
 
@@ -252,11 +264,8 @@ fn on_a_read_only_disk_the_daemon_lives_and_says_so() {
     let Some(interface) = interface("on_a_read_only_disk_the_daemon_lives_and_says_so") else { return };
     let Some(broker) = Mosquitto::start(true, None) else { return };
     let cloud = Subscriber::start(broker.port);
-    let mut car = Deployment::new(broker.port);
-    car.interface.clone_from(&interface);
-    let disk = Disk::mount(&car.folder.path().join("disk"));
+    let (car, disk) = car_on_disk(broker.port, &interface);
     for has_store in [false, true] {
-        car.store = disk.0.join("store");
         if has_store {
             run("mount", &["-o", "remount,rw", &disk.0.display().to_string()]);
             let mut daemon = car.start();
