@@ -147,8 +147,9 @@ pub const SPEED_SLOPE_MPS2: f32 = 400.0;
 /// Steps of this size are its resolution, in m/s.
 pub const SPEED_STEP_MPS: f32 = 0.7;
 
-/// Wheels that have less than this share of their speed after a pulse may be locked, or roll backwards (assumed).
-pub const KEPT_SHARE: f32 = 0.15;
+/// Wheels that have less than this share of their speed after a pulse may be locked, or roll backwards: cars rebound with
+/// up to a third of what they came with (coefficient of restitution at low speed, assumed).
+pub const KEPT_SHARE: f32 = 0.35;
 
 /// Speeds of wheels lag so far behind the car: filter, message and bus.
 pub const SPEED_LAG: Duration = Duration::from_millis(80);
@@ -288,6 +289,14 @@ pub const LONGEST_PULSE: Duration = Duration::from_millis(350);
 /// The same for a sensor that clips: the trip of a rollover in soil holds it at its end (200 to 600 ms at up to 2.5 g).
 pub const LONGEST_CLIPPED: Duration = Duration::from_millis(600);
 
+/// Once a crash is confirmed, what pushes for so long, harder than tires can on the mean, is a shifted zero (physics: at
+/// that, the longest trip in soil is over, and a car of 40 km/h stands).
+pub const LONGEST_PUSH: Duration = Duration::from_secs(1);
+
+/// A zero that shifts pushes as hard at first as it does later; one that the crash itself has shifted does not. The first
+/// share of the change of velocity, in the time in which a crash is graded, is no larger than the mean by this factor.
+pub const EVEN_FACTOR: f32 = 1.3;
+
 /// A shifted zero pushes into one direction only (see [`COHERENT_SHARE`]).
 pub const SHIFTED_SHARE: f32 = 0.9;
 
@@ -371,8 +380,8 @@ pub const SWING_BACK: Duration = Duration::from_millis(130);
 /// Wheels whose speed was not told for so long after contact were lost in it: five messages.
 pub const WHEELS_LOST: Duration = Duration::from_millis(120);
 
-/// A message that was under way at contact may still come.
-pub const WHEELS_LOST_FROM: Duration = Duration::from_millis(25);
+/// What reads the wheels fails while the pulse lasts, if it fails by it.
+pub const WHEELS_LOST_BY: Duration = Duration::from_millis(100);
 
 /// The sensor's filter, 25 Hz at the least, has come to rest after so long (physics).
 pub const RINGING: Duration = Duration::from_millis(40);

@@ -60,6 +60,8 @@ pub(super) struct Account {
     start: Velocity,
     /// What earlier pulses of the event added up to.
     earlier: Change,
+    /// The largest change when the crash was graded.
+    graded: Change,
     pub(super) shown: Shown,
 }
 
@@ -71,6 +73,7 @@ impl Account {
             anchor: None,
             start: Velocity::default(),
             earlier: Change::default(),
+            graded: Change::default(),
             shown: Shown::default(),
         }
     }
@@ -78,7 +81,7 @@ impl Account {
     /// An event begins: what follows counts from `contact`.
     pub(super) fn open(&mut self, contact: MonoTime) {
         self.anchor = Some(contact);
-        self.earlier = Change::default();
+        (self.earlier, self.graded) = (Change::default(), Change::default());
         self.start = self.history.last_where(|point| point.at <= contact).unwrap_or(self.velocity);
         self.shown = Shown::default();
     }
@@ -93,6 +96,15 @@ impl Account {
             self.earlier.y += pulse.net[1];
         }
         is_ours
+    }
+
+    /// The zero has shifted, and was pushed for so long since contact: what was graded stands where it was a crash that has
+    /// shifted it. True when nothing does, as the shift is all that there was.
+    pub(super) fn distrust(&mut self, span: Duration) -> bool {
+        let by_shift = self.shown.largest.resultant() * (limit::GRADE_AFTER.as_secs_f32() / span.as_secs_f32());
+        self.shown.is_void = self.graded.resultant() <= limit::EVEN_FACTOR * by_shift;
+        self.shown.largest = self.graded;
+        self.shown.is_void
     }
 
     pub(super) fn integrate(&mut self, at: MonoTime, span_s: f32, last: &Reading, reading: &Reading) {
@@ -121,6 +133,9 @@ impl Account {
         let is_in_time = self.velocity.at.since(anchor) <= limit::GRADE_AFTER;
         if (is_near || is_in_time) && change.resultant() > self.shown.largest.resultant() {
             self.shown.largest = change;
+        }
+        if is_in_time {
+            self.graded = self.shown.largest;
         }
         self.shown.peak = self.shown.peak.max(pulse.peak);
         self.shown.dwell = self.shown.dwell.max(pulse.longest_dwell);

@@ -10,6 +10,34 @@ use crate::time::MonoTime;
 
 use super::pulse::{Before, Pulse, Reading};
 
+/// What the bend of the car's way needs across it, in m/s².
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bend {
+    /// To the left.
+    Signed(f32),
+    /// To one side or the other.
+    Size(f32),
+}
+
+impl Bend {
+    /// In the axis of a sensor with that sign.
+    pub(super) fn seen_by(self, sign: Option<f32>) -> Self {
+        match (self, sign) {
+            (Self::Signed(mps2), Some(sign)) => Self::Signed(sign * mps2),
+            (Self::Signed(mps2), None) => Self::Size(mps2.abs()),
+            (Self::Size(_), _) => self,
+        }
+    }
+
+    /// How much of what is felt towards that side it explains, at most.
+    fn towards(self, side: f32) -> f32 {
+        match self {
+            Self::Signed(mps2) => (mps2 * side).max(0.0),
+            Self::Size(mps2) => mps2,
+        }
+    }
+}
+
 /// What a pulse was, as a sensor that clips has seen it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Blow {
@@ -73,7 +101,7 @@ impl Blow {
     }
 
     /// A later sample, also without what the baseline explains.
-    pub(super) fn follow(&mut self, period: Duration, now: &Reading, bend_mps2: f32) {
+    pub(super) fn follow(&mut self, period: Duration, now: &Reading, bend: Bend) {
         let since = now.at.since(self.ended);
         if now.at <= self.ended || since > limit::SLIDE_WINDOW {
             return;
@@ -89,8 +117,9 @@ impl Blow {
         if now.push() > limit::ONSET_MPS2 {
             self.felt = now.at;
         }
-        let across = -now.held[1] * self.way[1].signum();
-        self.back_mps += (across - bend_mps2 - limit::SLIDING_SLACK_MPS2).max(0.0) * period.as_secs_f32();
+        let side = -self.way[1].signum();
+        let beyond = now.held[1] * side - bend.towards(side) - limit::SLIDING_SLACK_MPS2;
+        self.back_mps += beyond.max(0.0) * period.as_secs_f32();
     }
 
     /// It came out of the calm, or of a braking that the wheels have shown: what is loose rattles before.

@@ -205,7 +205,7 @@ impl Classifier {
         let is_moving = self.wheels.fresh(self.now, limit::SPEED_FRESH).is_some_and(|mps| mps >= limit::MOVING_MPS);
         let is_calm = self.event.as_ref().is_none_or(|event| !event.is_confirmed());
         let (speed_mps, across_mps2) = (self.wheels.fresh(self.now, limit::SPEED_FRESH), self.across_mps2());
-        let bend_mps2 = self.bend_mps2(speed_mps);
+        let bend = self.bend(speed_mps);
         let Self { slots, faults, .. } = self;
         match slots.get_mut(index) {
             Some(Slot::Acceleration(track)) => {
@@ -215,7 +215,7 @@ impl Classifier {
                 if self.gravity_slot == Some(index) && track.has_gravity() {
                     self.gravity.observe(at, track.axes_now());
                 }
-                track.follow(bend_mps2);
+                track.follow(bend);
                 let window = track.learn(at);
                 if let Some(began) = window {
                     self.learn(index, sample.sensor, began, at);
@@ -290,6 +290,18 @@ impl Classifier {
         }
     }
 
+    /// A bus that falls silent at the first samples beyond tires may have been cut by a crash: satellites will tell.
+    fn weigh_silence(&mut self) {
+        let is_near = self.silence.is_some_and(|silence| self.now.since(silence) <= limit::SILENCE_NEAR);
+        if !is_near || self.event.is_some() {
+            return;
+        }
+        let contact = self.tracks().find_map(|track| track.cut_short(self.now));
+        if let Some(contact) = contact {
+            self.open(contact);
+        }
+    }
+
     fn restraint(&mut self, at: MonoTime, restraint: Restraint, is_on: bool) {
         let bit = restraint_bit(restraint);
         if !is_on {
@@ -345,6 +357,7 @@ impl Classifier {
 
     /// Does what is due.
     fn advance(&mut self) {
+        self.weigh_silence();
         self.gather();
         if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) && self.proves_late() {
             self.say(Stage::Confirmed);

@@ -58,9 +58,9 @@ impl Speed {
         self.latest.filter(|latest| is_steady && now.since(latest.at) <= age).map(|latest| latest.mps)
     }
 
-    /// A speed was told since that moment.
-    pub(super) fn was_told_since(&self, moment: MonoTime) -> bool {
-        self.latest.is_some_and(|latest| latest.at >= moment)
+    /// When a speed was told last.
+    pub(super) fn told(&self) -> Option<MonoTime> {
+        self.latest.map(|latest| latest.at)
     }
 
     /// The newest speed, when it was told since that moment and has not jumped.
@@ -142,9 +142,9 @@ impl Heading {
         }
     }
 
-    /// The newest yaw rate in °/s, without sign.
+    /// The newest yaw rate in °/s.
     pub(super) fn rate_dps(&self, now: MonoTime) -> Option<f32> {
-        self.last.filter(|(at, _)| now.since(*at) <= limit::ROLL_MAX_GAP).map(|(_, rate_dps)| rate_dps.abs())
+        self.last.filter(|(at, _)| now.since(*at) <= limit::ROLL_MAX_GAP).map(|(_, rate_dps)| rate_dps)
     }
 
     /// How far the rate has gone from what it was at `from`, at most, until so long after it, in °/s.

@@ -67,12 +67,14 @@ impl Classifier {
     /// Whether what followed makes a crash of a pulse that could not prove it itself.
     pub(super) fn proves_late(&self) -> bool {
         let Some(event) = &self.event else { return false };
+        let is_cut = |track: &Track| event.bus_silent && track.cut_short(self.now).is_some();
         let is_pushed = self.tracks().any(|track| {
-            track.mounting == Mounting::Chassis
-                && track.is_good()
-                && (track.shown().dwell >= limit::SUSPECT_DWELL
-                    || (track.shown().largest.resultant() >= limit::SLOW_PUSH_MPS
-                        && track.shown().peak >= limit::CONFIRM_PEAK_MPS2))
+            is_cut(track)
+                || track.mounting == Mounting::Chassis
+                    && track.is_good()
+                    && (track.shown().dwell >= limit::SUSPECT_DWELL
+                        || (track.shown().largest.resultant() >= limit::SLOW_PUSH_MPS
+                            && track.shown().peak >= limit::CONFIRM_PEAK_MPS2))
         });
         let is_held = || self.tracks().any(|track| track.is_good() && track.shown().dwell >= limit::CONFIRM_DWELL);
         let is_soon = self.now.since(event.contact) <= limit::SPEED_WINDOW;

@@ -28,7 +28,7 @@ impl Reading {
         self.off[0].hypot(self.off[1])
     }
 
-    fn is_beyond_tires(&self) -> bool {
+    pub(super) fn is_beyond_tires(&self) -> bool {
         self.horizontal >= limit::TIRE_LIMIT_MPS2 && self.push() >= limit::ONSET_MPS2 / 2.0
     }
 }

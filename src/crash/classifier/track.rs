@@ -9,7 +9,7 @@ use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
 
 use super::account::{Account, Shown};
-use super::blow::Blow;
+use super::blow::{Bend, Blow};
 use super::health::{Health, is_resonance};
 use super::learner::{Driven, Learner};
 use super::pulse::{Before, Pulse, Reading};
@@ -71,6 +71,8 @@ pub(super) struct Track {
     pub(super) blow: Option<Blow>,
     /// How fast the readings of x and y wander, on the mean of the last fraction of a second, in m/s³.
     roughness: f32,
+    /// The same without the last sample, which may be the first of a blow.
+    rough_before: f32,
     /// It last suspected a crash that was none, and one that was none for all that it showed itself.
     suspected: Option<MonoTime>,
     doubted: Option<MonoTime>,
@@ -102,6 +104,7 @@ impl Track {
             unrest: None,
             blow: None,
             roughness: 0.0,
+            rough_before: 0.0,
             suspected: None,
             doubted: None,
         }
@@ -190,10 +193,11 @@ impl Track {
         }
     }
 
-    /// After a blow, while the bend of the car's way explains so much across it, in m/s².
-    pub(super) fn follow(&mut self, bend_mps2: f32) {
+    /// After a blow, while the bend of the car's way explains so much across it.
+    pub(super) fn follow(&mut self, bend: Bend) {
+        let bend = bend.seen_by(self.sign(1));
         if let Some((blow, last)) = self.blow.as_mut().zip(self.last) {
-            blow.follow(self.period, &last, bend_mps2);
+            blow.follow(self.period, &last, bend);
         }
     }
 
@@ -205,6 +209,13 @@ impl Track {
     /// The pulse goes on.
     pub(super) fn is_pushed(&self) -> bool {
         self.pulse.is_active()
+    }
+
+    /// It fell silent while it was pushed harder than tires can; since contact.
+    pub(super) fn cut_short(&self, now: MonoTime) -> Option<MonoTime> {
+        let last = self.last.filter(|last| now.since(last.at) > self.max_gap && last.is_beyond_tires());
+        let is_asked = self.mounting == Mounting::Chassis && self.pulse.is_active();
+        self.pulse.contact.filter(|_| is_asked && last.is_some())
     }
 
     /// A blow that is not over when the sensor falls silent.
@@ -279,11 +290,12 @@ impl Track {
         if let Some(last) = self.last.filter(|_| span.is_some()) {
             self.account.integrate(at, span_s, &last, &reading);
             if at >= self.settled {
-                let before = Before { unrest: self.restless(at), roughness: self.roughness };
+                let before = Before { unrest: self.restless(at), roughness: self.rough_before };
                 self.pulse.extend(span.unwrap_or_default(), &last, &reading, before);
             }
             let wander = (reading.held[0] - last.held[0]).abs() + (reading.held[1] - last.held[1]).abs();
             let share = span_s / (limit::ROUGH_TAU.as_secs_f32() + span_s);
+            self.rough_before = self.roughness;
             self.roughness += (wander / span_s.max(f32::MIN_POSITIVE) - self.roughness) * share;
         } else if at >= self.settled {
             self.pulse.gap(&reading);
@@ -432,13 +444,15 @@ impl Track {
         }
     }
 
-    /// A push that was taken for a crash, and lasts longer than any: no change of velocity follows from it.
+    /// A push that was taken for a crash, and lasts longer than any: the zero has shifted.
     fn disbelieve(&mut self, at: MonoTime, report: &mut impl FnMut(usize, FaultKind)) {
         let pulse = &self.pulse;
-        let span = pulse.contact.filter(|_| pulse.is_active()).map_or(Duration::ZERO, |contact| at.since(contact));
-        if span >= limit::LONGEST_CLIPPED && self.is_full_range() && pulse.is_shift(span) {
-            self.health.found(at, pulse.main_axis(), FaultKind::ZeroShift, report);
-            self.account.shown.is_void = true;
+        let is_asked = pulse.is_active() && self.mounting == Mounting::Chassis && self.is_full_range();
+        let span = pulse.contact.filter(|_| is_asked).map_or(Duration::ZERO, |contact| at.since(contact));
+        if span >= limit::LONGEST_PUSH && pulse.is_shift(span) {
+            if self.account.distrust(span) {
+                self.health.found(at, pulse.main_axis(), FaultKind::ZeroShift, report);
+            }
             self.pulse = Pulse::default();
         }
     }

@@ -7,6 +7,7 @@ use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
 
 use super::Classifier;
+use super::blow::Bend;
 use super::event::Event;
 use super::motion::Speed;
 use super::track::Track;
@@ -18,12 +19,16 @@ impl Classifier {
         good.map(|track| track.axes_now()[1].abs()).reduce(f32::max).unwrap_or(limit::TIRE_SUSTAINED_MPS2)
     }
 
-    /// What the bend of the car's way needs across it; everything where that is not known.
-    pub(super) fn bend_mps2(&self, speed_mps: Option<f32>) -> f32 {
+    /// What the bend of the car's way needs across it; everything where that is not known. One that stood when it was struck
+    /// goes through no bend, however it spins.
+    pub(super) fn bend(&self, speed_mps: Option<f32>) -> Bend {
+        if self.event.as_ref().is_some_and(Event::is_standing) {
+            return Bend::Signed(0.0);
+        }
         match (speed_mps, self.heading.rate_dps(self.now)) {
-            (Some(speed_mps), _) if speed_mps < limit::ROLLING_MPS => 0.0,
-            (Some(speed_mps), Some(rate_dps)) => speed_mps * rate_dps.to_radians(),
-            _ => limit::TIRE_LIMIT_MPS2,
+            (Some(speed_mps), _) if speed_mps < limit::ROLLING_MPS => Bend::Signed(0.0),
+            (Some(speed_mps), Some(rate_dps)) => Bend::Signed(speed_mps * rate_dps.to_radians()),
+            _ => Bend::Size(limit::TIRE_LIMIT_MPS2),
         }
     }
 
@@ -52,8 +57,8 @@ impl Classifier {
 
     /// The speed of the wheels was told until the blow, and no longer.
     pub(super) fn has_lost_wheels(&self, event: &Event) -> bool {
-        let since = event.contact + limit::WHEELS_LOST_FROM;
-        self.now.since(event.contact) >= limit::WHEELS_LOST && !self.wheels.was_told_since(since)
+        let told = self.wheels.told().filter(|told| *told <= event.contact + limit::WHEELS_LOST_BY);
+        told.is_some_and(|told| self.now.since(told.max(event.contact)) >= limit::WHEELS_LOST)
     }
 
     /// The car, or the sensor, was turning already.
