@@ -71,10 +71,10 @@
 //! elsewhere ([`Outbox::admit_kept_elsewhere`]), telemetry, and the exceptions above. *Removed after PUBACK:* keys reach the removal list only from `acked`, from eviction and
 //! from undecodable records; the latter two are counted as losses. *Order:* the head is in order by induction: it
 //! grows only at its end, by the gap's next page while there is a gap, else by the tail's first, and what is admitted
-//! takes its place in it; a link loss clears marks and moves nothing. *Gap-free numbers:* a number is given after every check has passed; a state gets it when
-//! it is sent. *Bounded:* the head by front cache plus window, the tail by [`Limits::volatile_records`] and
-//! [`Limits::volatile_bytes`], store requests by one append, one removal and one load a lane at a time, the removal
-//! list by [`REMOVALS_MAX`].
+//! takes its place in it; a link loss clears marks and moves nothing. *Gap-free numbers:* a number is given after
+//! every check has passed; a state gets it when it is sent. *Bounded:* the head by front cache plus window, the tail
+//! by [`Limits::volatile_records`] and [`Limits::volatile_bytes`], store requests by one append, one removal and one
+//! load a lane at a time, the removal list by [`REMOVALS_MAX`].
 //!
 //! # Contract
 //!

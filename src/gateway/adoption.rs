@@ -6,8 +6,9 @@
 //! is stored, and a subscriber that has it drops the repeat by id.
 //!
 //! Where there is no store, or it refuses or is silent, nothing can be looked up, and nothing waits for it: the reports are
-//! sent from RAM, and the black box keeps each until its PUBACK. Should another critical record have a report's id then
-//! (see [`Outcome::Displaced`]), a subscriber takes the later of the two for a repeat: help outranks it.
+//! sent from RAM, and the black box keeps each until its PUBACK. That leaves two cases: another critical record that has a
+//! report's id already (see [`Outcome::Displaced`]) cannot be noticed, and a subscriber takes the later of the two for a
+//! repeat; and what a silent store has stored in the end is sent again after the next start, under its id.
 
 use std::collections::VecDeque;
 

@@ -155,12 +155,15 @@ impl Dispatch {
 
     /// Reports of earlier runs that have become durable, or were delivered, since the last time.
     pub(super) fn take_recovered(&mut self) -> Vec<RecordId> {
-        let outbox = &self.outbox;
-        let (kept, owed) = std::mem::take(&mut self.owed).into_iter().partition(|(_, told)| outbox.is_kept(*told));
-        self.owed = owed;
-        let kept: Vec<(RecordId, RecordId)> = kept;
-        let recovered = std::mem::take(&mut self.recovered);
-        recovered.into_iter().chain(kept.into_iter().map(|(report, _)| report)).collect()
+        let Self { outbox, owed, recovered, .. } = self;
+        owed.retain(|(report, told)| {
+            let is_kept = outbox.is_kept(*told);
+            if is_kept {
+                recovered.push(*report);
+            }
+            !is_kept
+        });
+        std::mem::take(recovered)
     }
 
     fn adoption_answered(&mut self, now: MonoTime, event: &StoreEvent) {
@@ -192,11 +195,13 @@ impl Dispatch {
         match self.store {
             Access::Opening => {}
             Access::Open => self.requests.extend(self.adoption.next(now, || self.outbox.next_ticket())),
-            Access::Gone => {
-                while let Some(report) = self.adoption.take_waiting() {
-                    self.send_from_memory(now, report);
-                }
-            }
+            Access::Gone => self.send_waiting(now),
+        }
+    }
+
+    fn send_waiting(&mut self, now: MonoTime) {
+        while let Some(report) = self.adoption.take_waiting() {
+            self.send_from_memory(now, report);
         }
     }
 
@@ -212,10 +217,11 @@ impl Dispatch {
             self.store = Access::Gone;
             self.adopt(now);
         }
+        // One that does not answer for one report does not for the next.
         if let Some(report) = self.adoption.give_up(now) {
-            error!(id = %report.id, "the store does not answer; the report of an earlier run is sent from memory");
+            error!(id = %report.id, "the store does not answer; what earlier runs left is sent from memory");
             self.send_from_memory(now, report);
-            self.adopt(now);
+            self.send_waiting(now);
         }
     }
 

@@ -233,6 +233,15 @@ impl Queue {
             .map(|entry| (entry.pushed.unwrap_or(MonoTime::ZERO), entry.bytes))
     }
 
+    /// When the oldest record was pushed that is neither safe nor with the client.
+    pub(super) fn first_at_risk(&self) -> Option<MonoTime> {
+        if self.uncommitted_records == 0 {
+            return None;
+        }
+        let at_risk = |entry: &&Entry| !entry.durability.is_safe() && entry.flight.is_none();
+        self.all_in_memory().find(at_risk)?.pushed
+    }
+
     /// Makes the oldest record in RAM only a part of the append that is being put together.
     pub(super) fn begin_commit(&mut self) -> Option<(StoreKey, Vec<u8>)> {
         let mut entries = self.head.iter_mut().chain(&mut self.tail);

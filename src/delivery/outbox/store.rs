@@ -11,8 +11,9 @@ use crate::time::MonoTime;
 use super::queue::Queue;
 use super::stat::OutboxStat;
 use super::{
-    APPEND_BYTES_MAX, APPEND_RECORDS_MAX, COMMIT_DELAY, COMMIT_RECORDS, LOAD_ATTEMPTS, Outbox, REMOVALS_MAX,
-    REMOVE_DELAY, REMOVE_RECORDS, SPILL_AFTER, SPILL_COMMIT_DELAY, STORE_PATIENCE, STORE_RETRY_BASE, STORE_RETRY_CAP,
+    APPEND_BYTES_MAX, APPEND_RECORDS_MAX, COMMIT_DELAY, COMMIT_RECORDS, CRITICAL_PATIENCE, LOAD_ATTEMPTS, Outbox,
+    REMOVALS_MAX, REMOVE_DELAY, REMOVE_RECORDS, SPILL_AFTER, SPILL_COMMIT_DELAY, STORE_PATIENCE, STORE_RETRY_BASE,
+    STORE_RETRY_CAP,
 };
 
 /// The lanes that are stored, highest first.
@@ -511,7 +512,7 @@ impl Outbox {
         let later = |at: MonoTime| Some(at).filter(|at| *at > self.now);
         let append = self.store.append.as_ref().filter(|append| !append.overdue);
         let spill = self.down_since.filter(|_| !self.spilling && self.telemetry.uncommitted_records > 0);
-        let patience = self.critical.next().map(|entry| self.patience_ends(entry));
+        let patience = self.critical.first_at_risk().map(|pushed| pushed + CRITICAL_PATIENCE);
         let queues = [&self.critical, &self.event, &self.telemetry];
         let loads = queues
             .map(|queue| queue.load.as_ref().filter(|load| !load.abandoned).map(|load| load.since + STORE_PATIENCE));

@@ -53,7 +53,7 @@ impl Gateway {
     }
 
     /// What earlier runs left is looked at, and what is to be told of it is handed on: once the store has opened, so that
-    /// what the classifier has learnt was read from there, or could not be opened.
+    /// what the classifier has learnt was read from there, or has not for too long.
     fn recover(&mut self) {
         if !self.dispatch.knows_store() {
             return;
