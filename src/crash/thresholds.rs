@@ -122,12 +122,21 @@ pub const CLEAR_SHARE: f32 = 0.75;
 /// (physics). Crashes: vertical change of velocity below 0.15 of the horizontal one (recorded).
 pub const VERTICAL_SHARE: f32 = 0.45;
 
+/// A kerb costs less of the speed along the car, in m/s: 3 km/h (assumed).
+pub const KERB_MPS: f32 = 0.83;
+
+/// No car goes backwards faster, in m/s: 30 km/h (assumed).
+pub const BACKWARDS_MPS: f32 = 8.3;
+
 /// With speed measured, a clipped pulse needs so much loss or gain of speed beyond what tires explain, in m/s
 /// (kerbs cost less than 3 km/h).
 pub const SPEED_PROOF_MPS: f32 = 1.25;
 
 /// A smaller pulse becomes a crash when the speed that was lost, beyond what tires explain, proves it, in m/s.
 pub const SLOW_PROOF_MPS: f32 = 1.7;
+
+/// Wheels that change by more slip: what a full-range sensor has felt is less than this share of it.
+pub const SLIP_SHARE: f32 = 0.6;
 
 /// What a full-range sensor must have felt at least for that, in m/s.
 pub const SLOW_PUSH_MPS: f32 = 1.0;
@@ -290,11 +299,12 @@ pub const LONGEST_PULSE: Duration = Duration::from_millis(350);
 pub const LONGEST_CLIPPED: Duration = Duration::from_millis(600);
 
 /// Once a crash is confirmed, what pushes for so long, harder than tires can on the mean, is a shifted zero (physics: at
-/// that, the longest trip in soil is over, and a car of 40 km/h stands).
+/// that, the longest trip in soil is over, and a car of 54 km/h stands).
 pub const LONGEST_PUSH: Duration = Duration::from_secs(1);
 
-/// A zero that shifts pushes as hard at first as it does later; one that the crash itself has shifted does not. The first
-/// share of the change of velocity, in the time in which a crash is graded, is no larger than the mean by this factor.
+/// A zero that shifts pushes as hard at first as it does later; one that a crash has shifted pushes harder at first. Up to
+/// this factor between the mean while a crash is graded and that of the whole push, all of it counts as shift: also a crash
+/// of less than a quarter of what the shift adds up to in a second.
 pub const EVEN_FACTOR: f32 = 1.3;
 
 /// A shifted zero pushes into one direction only (see [`COHERENT_SHARE`]).
@@ -377,7 +387,7 @@ pub const SETTLE: Duration = Duration::from_millis(70);
 /// Without another witness nothing must push for so long: a swing of 2.5 Hz that clips is back by then.
 pub const SWING_BACK: Duration = Duration::from_millis(130);
 
-/// Wheels whose speed was not told for so long after contact were lost in it: five messages.
+/// Wheels whose speed was not told for so long after contact and after their last message were lost in it: five messages.
 pub const WHEELS_LOST: Duration = Duration::from_millis(120);
 
 /// What reads the wheels fails while the pulse lasts, if it fails by it.

@@ -102,7 +102,7 @@ impl Account {
     /// shifted it. True when nothing does, as the shift is all that there was.
     pub(super) fn distrust(&mut self, span: Duration) -> bool {
         let by_shift = self.shown.largest.resultant() * (limit::GRADE_AFTER.as_secs_f32() / span.as_secs_f32());
-        self.shown.is_void = self.graded.resultant() <= limit::EVEN_FACTOR * by_shift;
+        self.shown.is_void |= self.graded.resultant() <= limit::EVEN_FACTOR * by_shift;
         self.shown.largest = self.graded;
         self.shown.is_void
     }

@@ -43,7 +43,7 @@ impl Bend {
 pub(super) struct Blow {
     pub(super) contact: MonoTime,
     /// When it was last above the end threshold, and when anything pushed harder than tires can after it.
-    ended: MonoTime,
+    pub(super) ended: MonoTime,
     pushed: MonoTime,
     /// When anything was felt that begins a pulse.
     felt: MonoTime,
@@ -183,7 +183,12 @@ impl Blow {
         !self.is_swing && self.is_lateral() && self.back_mps >= least
     }
 
-    /// It pushed across the car rather than along it.
+    /// It pushed more across the car than along it.
+    pub(super) fn is_across(&self) -> bool {
+        self.way[1].abs() > self.way[0].abs()
+    }
+
+    /// A good part of it pushed across the car.
     pub(super) fn is_lateral(&self) -> bool {
         self.way[1].abs() >= limit::ASIDE_SHARE
     }

@@ -81,6 +81,8 @@ pub struct Classifier {
     restraints: u8,
     restraints_seen_off: u8,
     silence: Option<MonoTime>,
+    /// When it is certain which sensors fell silent with it.
+    silence_look: Option<MonoTime>,
     began: Option<MonoTime>,
     now: MonoTime,
     events: u32,
@@ -118,6 +120,7 @@ impl Classifier {
             restraints: 0,
             restraints_seen_off: 0,
             silence: None,
+            silence_look: None,
             began: None,
             now: MonoTime::ZERO,
             events: 0,
@@ -142,7 +145,10 @@ impl Classifier {
             }
             Observation::Restraint(restraint, is_on) => self.restraint(at, restraint, is_on),
             Observation::Belts(belts) => self.belts = Some(belts),
-            Observation::BusSilent(_) => self.silence = Some(at),
+            Observation::BusSilent(_) => {
+                self.silence = Some(at);
+                self.silence_look = self.tracks().map(|track| track.silent_from(at)).max();
+            }
             Observation::SampleLost(_)
             | Observation::Braking(_)
             | Observation::BusBack(_)
@@ -160,7 +166,8 @@ impl Classifier {
     /// When [`Classifier::handle_timeout`] is due; none while all is quiet.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<MonoTime> {
-        self.event.as_ref().map(Event::deadline)
+        let look = self.silence_look.filter(|_| self.event.is_none());
+        self.event.as_ref().map(Event::deadline).or(look)
     }
 
     /// The next verdict: suspected, then dismissed, or confirmed, graded, corrected any number of times and closed.
@@ -292,12 +299,13 @@ impl Classifier {
 
     /// A bus that falls silent at the first samples beyond tires may have been cut by a crash: satellites will tell.
     fn weigh_silence(&mut self) {
-        let is_near = self.silence.is_some_and(|silence| self.now.since(silence) <= limit::SILENCE_NEAR);
-        if !is_near || self.event.is_some() {
+        let Some(silence) = self.silence.filter(|_| self.silence_look.is_some_and(|look| look <= self.now)) else {
             return;
-        }
-        let contact = self.tracks().find_map(|track| track.cut_short(self.now));
-        if let Some(contact) = contact {
+        };
+        self.silence_look = None;
+        let is_near = |contact: &MonoTime| silence >= *contact && silence.since(*contact) <= limit::SILENCE_NEAR;
+        let contact = self.tracks().find_map(|track| track.cut_short(self.now).filter(is_near));
+        if let Some(contact) = contact.filter(|_| self.event.is_none()) {
             self.open(contact);
         }
     }

@@ -63,6 +63,13 @@ impl Speed {
         self.latest.map(|latest| latest.at)
     }
 
+    /// The speed before `moment`, at most `age` before it, and the newest one, which has not jumped; and the time between.
+    pub(super) fn change_since(&self, moment: MonoTime, age: Duration, now: MonoTime) -> Option<(f32, Duration)> {
+        let before = self.points.last_where(|point| point.at <= moment)?;
+        let latest = self.latest.filter(|_| self.fresh(now, limit::SPEED_FRESH).is_some())?;
+        (moment.since(before.at) <= age).then(|| (latest.mps - before.mps, latest.at.since(before.at)))
+    }
+
     /// The newest speed, when it was told since that moment and has not jumped.
     pub(super) fn since(&self, moment: MonoTime, now: MonoTime) -> Option<f32> {
         let mps = self.fresh(now, limit::SPEED_FRESH)?;

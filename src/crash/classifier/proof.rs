@@ -68,17 +68,16 @@ impl Classifier {
     pub(super) fn proves_late(&self) -> bool {
         let Some(event) = &self.event else { return false };
         let is_cut = |track: &Track| event.bus_silent && track.cut_short(self.now).is_some();
-        let is_pushed = self.tracks().any(|track| {
-            is_cut(track)
-                || track.mounting == Mounting::Chassis
-                    && track.is_good()
-                    && (track.shown().dwell >= limit::SUSPECT_DWELL
-                        || (track.shown().largest.resultant() >= limit::SLOW_PUSH_MPS
-                            && track.shown().peak >= limit::CONFIRM_PEAK_MPS2))
+        let is_seen = self.tracks().any(|track| track.sees(self.now));
+        let is_pushed = self.tracks().filter(|track| track.mounting == Mounting::Chassis).any(|track| {
+            let shown = track.shown();
+            let is_slow = shown.largest.resultant() >= limit::SLOW_PUSH_MPS && shown.peak >= limit::CONFIRM_PEAK_MPS2;
+            is_cut(track) || (track.is_good() && (is_slow || (!is_seen && shown.dwell >= limit::SUSPECT_DWELL)))
         });
         let is_held = || self.tracks().any(|track| track.is_good() && track.shown().dwell >= limit::CONFIRM_DWELL);
         let is_soon = self.now.since(event.contact) <= limit::SPEED_WINDOW;
-        let has_moved = || self.speed_proves(event, limit::SLOW_PROOF_MPS) || (is_held() && self.is_pushed_off(event));
+        let has_slowed = || self.speed_proves(event, limit::SLOW_PROOF_MPS) && !self.has_slipped(event);
+        let has_moved = || has_slowed() || (is_held() && self.is_pushed_off(event));
         is_pushed && ((is_soon && has_moved()) || self.blow_proves(event))
     }
 
@@ -124,6 +123,7 @@ impl Classifier {
                 || (slid_before && (is_held || event.slide_deg >= limit::ADRIFT_DEG))
                 || (is_long
                     && is_clear
+                    && (blow.is_across() || !self.wheels_tell_a_kerb(blow, event))
                     && blow.is_whole()
                     && blow.contact.since(event.contact) <= limit::FIRST_BLOW
                     && !track.was_suspicious(self.now)

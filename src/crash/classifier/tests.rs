@@ -296,21 +296,40 @@ fn of_a_crash_that_shifted_the_zero_what_was_graded_stands() {
 
 #[test]
 fn of_a_crash_that_cuts_the_bus_at_its_first_samples_satellites_tell() {
-    for (loses_mps, is_crash) in [(0.5, false), (4.0, false), (12.0, true)] {
+    for (loses_mps, is_crash) in [(None, false), (Some(0.5), false), (Some(4.0), false), (Some(12.0), true)] {
         let mut rig = Rig::new(low_range(), false);
-        let gnss = |rig: &mut Rig, mps: f32| rig.tell(&Observation::GnssSpeed(mps));
-        gnss(&mut rig, 15.0);
+        rig.tell(&Observation::GnssSpeed(15.0));
         rig.drive(24, |time_s| [-800.0 * time_s, 0.0, 0.0]);
         let last = rig.now();
-        rig.classifier.observe(last, &Observation::BusSilent(BusId(0)));
-        for step in 1_u8..=8 {
-            rig.now_us += 100_000;
-            gnss(&mut rig, 15.0 - loses_mps * (f32::from(step) / 4.0).min(1.0));
+        for bus in [0, 1] {
+            rig.classifier.observe(last, &Observation::BusSilent(BusId(bus)));
         }
-        rig.now_us += 2_000_000;
-        rig.classifier.handle_timeout(rig.now());
-        rig.fetch();
-        assert_eq!(rig.stages().first(), Some(&Stage::Suspected));
-        assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{loses_mps} m/s: {:?}", rig.stages());
+        for step in 1_u8..=30 {
+            rig.now_us += 100_000;
+            if let Some(loses_mps) = loses_mps {
+                rig.tell(&Observation::GnssSpeed(15.0 - loses_mps * (f32::from(step) / 4.0).min(1.0)));
+            } else if let Some(due) = rig.classifier.poll_timeout() {
+                rig.classifier.handle_timeout(due.max(rig.now()));
+                rig.fetch();
+            }
+        }
+        assert_eq!(rig.stages().first(), Some(&Stage::Suspected), "{loses_mps:?}");
+        let ends = if is_crash { Stage::Graded } else { Stage::Dismissed };
+        assert_eq!(rig.stages().iter().filter(|stage| [Stage::Suspected, ends].contains(stage)).count(), 2);
+        assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{loses_mps:?} m/s: {:?}", rig.stages());
     }
+}
+
+/// A sensor that ends on garbage stays as it is; buses fall silent each time that the car is switched off.
+#[test]
+fn a_bus_that_falls_silent_long_after_a_sensor_has_ended_is_no_suspicion() {
+    let mut rig = Rig::new(low_range(), false);
+    rig.drive(24, |time_s| [-800.0 * time_s, 0.0, 0.0]);
+    rig.now_us += 60_000_000;
+    rig.tell(&Observation::BusSilent(BusId(1)));
+    for _ in 0..20 {
+        rig.now_us += 100_000;
+        rig.tell(&Observation::GnssSpeed(0.0));
+    }
+    assert_eq!(rig.stages(), []);
 }

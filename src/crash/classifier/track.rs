@@ -168,10 +168,13 @@ impl Track {
 
     /// It reports, and within its range all is seen that a crash does.
     pub(super) fn sees(&self, now: MonoTime) -> bool {
-        self.mounting == Mounting::Chassis
-            && self.is_full_range()
-            && self.is_good()
-            && self.last.is_some_and(|last| now.since(last.at) <= self.max_gap)
+        self.mounting == Mounting::Chassis && self.is_full_range() && self.is_good() && !self.is_silent(now)
+    }
+
+    /// It has seen what a crash does from that contact on.
+    pub(super) fn has_seen(&self, contact: MonoTime) -> bool {
+        let has_lasted = self.last.is_some_and(|last| last.at.since(contact) >= limit::STIRRED_WITHIN);
+        self.mounting == Mounting::Chassis && self.is_full_range() && self.is_good() && has_lasted
     }
 
     /// It was taken in by itself not long ago.
@@ -211,17 +214,25 @@ impl Track {
         self.pulse.is_active()
     }
 
+    /// It reports no more, or not yet again.
+    fn is_silent(&self, now: MonoTime) -> bool {
+        self.last.is_none_or(|last| now.since(last.at) > self.max_gap)
+    }
+
+    /// When it is certain that it has fallen silent then.
+    pub(super) fn silent_from(&self, last: MonoTime) -> MonoTime {
+        last + self.max_gap + Duration::from_nanos(1)
+    }
+
     /// It fell silent while it was pushed harder than tires can; since contact.
     pub(super) fn cut_short(&self, now: MonoTime) -> Option<MonoTime> {
-        let last = self.last.filter(|last| now.since(last.at) > self.max_gap && last.is_beyond_tires());
-        let is_asked = self.mounting == Mounting::Chassis && self.pulse.is_active();
-        self.pulse.contact.filter(|_| is_asked && last.is_some())
+        let is_hard = self.mounting == Mounting::Chassis && self.last.is_some_and(|last| last.is_beyond_tires());
+        self.pulse.contact.filter(|_| is_hard && self.pulse.is_active() && self.is_silent(now))
     }
 
     /// A blow that is not over when the sensor falls silent.
     pub(super) fn is_cut_off(&self, now: MonoTime) -> bool {
-        let is_silent = self.last.is_some_and(|last| now.since(last.at) > self.max_gap);
-        is_silent && self.pulse.is_active() && self.pulse.longest_dwell >= limit::CONFIRM_DWELL_LATERAL
+        self.is_silent(now) && self.pulse.is_active() && self.pulse.longest_dwell >= limit::CONFIRM_DWELL_LATERAL
     }
 
     /// Before the next pulse begins: the one that is over goes into the sum.

@@ -7,7 +7,8 @@ use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
 
 use super::Classifier;
-use super::blow::Bend;
+use super::account::Change;
+use super::blow::{Bend, Blow};
 use super::event::Event;
 use super::motion::Speed;
 use super::track::Track;
@@ -27,7 +28,11 @@ impl Classifier {
         }
         match (speed_mps, self.heading.rate_dps(self.now)) {
             (Some(speed_mps), _) if speed_mps < limit::ROLLING_MPS => Bend::Signed(0.0),
-            (Some(speed_mps), Some(rate_dps)) => Bend::Signed(speed_mps * rate_dps.to_radians()),
+            (Some(speed_mps), Some(rate_dps)) => {
+                let mps2 = speed_mps * rate_dps.to_radians();
+                // Wheels do not tell which way they turn.
+                if speed_mps > limit::BACKWARDS_MPS { Bend::Signed(mps2) } else { Bend::Size(mps2.abs()) }
+            }
             _ => Bend::Size(limit::TIRE_LIMIT_MPS2),
         }
     }
@@ -73,12 +78,29 @@ impl Classifier {
         earlier.zip(event.wheels_before).is_some_and(|(earlier, before)| earlier - before >= limit::BRAKING_MPS)
     }
 
-    /// How much more speed was lost or won since contact than tires explain; none where speed is not measured.
+    /// How much more speed was lost or won than tires explain, from the last that was told before contact; none where speed
+    /// is not measured.
     pub(super) fn speed_beyond_tires(&self, event: &Event) -> Option<f32> {
-        let by =
-            |speed: &Speed, before: Option<f32>| Some((before? - speed.fresh(self.now, limit::SPEED_FRESH)?).abs());
-        let change = by(&self.wheels, event.wheels_before).or_else(|| by(&self.gnss, event.gnss_before))?;
-        Some(change - limit::TIRE_SUSTAINED_MPS2 * self.now.since(event.contact).as_secs_f32())
+        let by = |speed: &Speed, age| speed.change_since(event.contact, age, self.now);
+        let wheels = by(&self.wheels, limit::SPEED_FRESH);
+        let (change, span) = wheels.or_else(|| by(&self.gnss, limit::SPEED_WINDOW))?;
+        Some(change.abs() - limit::TIRE_SUSTAINED_MPS2 * span.as_secs_f32())
+    }
+
+    /// Wheels roll on, and have lost no more along the car than a kerb takes.
+    pub(super) fn wheels_tell_a_kerb(&self, blow: &Blow, event: &Event) -> bool {
+        let after = self.wheels.at(blow.ended + limit::SPEED_LAG, limit::SPEED_FRESH);
+        let is_rolling = self.wheels.fresh(self.now, limit::SPEED_FRESH).is_some_and(|mps| mps >= limit::ROLLING_MPS);
+        let lost = event.wheels_before.zip(after).map(|(before, after)| (before - after).abs());
+        is_rolling && lost.is_some_and(|lost| lost < limit::KERB_MPS)
+    }
+
+    /// Wheels tell of much more than a sensor has felt that sees everything: brakes make them slip.
+    pub(super) fn has_slipped(&self, event: &Event) -> bool {
+        let felt = self.tracks().filter(|track| track.has_seen(event.contact)).map(|track| track.shown().largest);
+        let wheels = self.wheels.change_since(event.contact, limit::SPEED_FRESH, self.now);
+        let most = felt.map(Change::resultant).reduce(f32::max);
+        most.zip(wheels).is_some_and(|(felt, (change, _))| felt < limit::SLIP_SHARE * change.abs())
     }
 
     /// Another sensor of the structure felt nothing of it: a car that brakes feels something, but not across.
