@@ -333,3 +333,38 @@ fn a_bus_that_falls_silent_long_after_a_sensor_has_ended_is_no_suspicion() {
     }
     assert_eq!(rig.stages(), []);
 }
+
+/// The brakes, and a bump that is harder than tires, while the wheels lock and grip again.
+#[test]
+fn wheels_that_slip_prove_nothing_beside_a_sensor_that_sees_it() {
+    let mut rig = Rig::new(full_range(), false);
+    rig.tell(&Observation::WheelSpeed(20.0));
+    let mut speed = 20.0;
+    for step in 0_u8..30 {
+        let bump = if step == 5 { -18.0 } else { 0.0 };
+        rig.drive(20, |_| [-8.0 + bump, 0.0, 0.0]);
+        speed -= 0.02 * (8.0 - bump);
+        let slip = if step % 4 == 2 { 6.0 } else { 0.0 };
+        rig.tell(&Observation::WheelSpeed(speed - slip));
+    }
+    assert_eq!(rig.said(Stage::Confirmed), None, "{:?}", rig.stages());
+    assert!(rig.said(Stage::Suspected).is_some(), "it asks nothing: {:?}", rig.stages());
+}
+
+/// The same blow along the car, once with wheels that lose what a kerb takes, and once with what a crash takes.
+#[test]
+fn a_blow_along_the_car_is_a_kerb_while_the_wheels_roll_on() {
+    for (lost_mps, is_crash) in [(0.7, false), (1.6, true)] {
+        let mut rig = Rig::new(low_range(), false);
+        for step in 0_u8..60 {
+            let begins_ms = (f32::from(step) - 20.0) * 20.0;
+            let blow = |time_s: f32| {
+                let ms = begins_ms + time_s * 1e3;
+                if (0.0..50.0).contains(&ms) { [-22.0, 9.0 + 2.0 * (ms / 25.0 - 1.0), 0.0] } else { [0.0; 3] }
+            };
+            rig.drive(20, blow);
+            rig.tell(&Observation::WheelSpeed(if begins_ms < 0.0 { 10.0 } else { 10.0 - lost_mps }));
+        }
+        assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{lost_mps} m/s: {:?}", rig.stages());
+    }
+}
