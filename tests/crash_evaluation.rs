@@ -8,8 +8,9 @@
 use std::path::Path;
 
 use telltale::config::Profile;
-use telltale::sim::crash::{Case, Rig};
-use telltale::sim::evaluation::{Crashes, Plan, Quiet, Results, examine, text};
+use telltale::crash::Stage;
+use telltale::sim::crash::{Case, Class, Rig};
+use telltale::sim::evaluation::{Crashes, Plan, Quiet, Results, examine, text, words};
 
 const PLAN: Plan = Plan { seed: 2_026, crashes: 63, quiet: 220 };
 
@@ -24,9 +25,13 @@ struct Floor {
     false_ones: usize,
 }
 
-fn assert_reaches(name: &str, floor: &Floor) {
+fn rig(name: &str) -> Rig {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles").join(name);
-    let rig = Rig::new(&Profile::load(&folder, &|path| std::fs::read(path)).expect("the project's own profile"));
+    Rig::new(&Profile::load(&folder, &|path| std::fs::read(path)).expect("the project's own profile"))
+}
+
+fn assert_reaches(name: &str, floor: &Floor) {
+    let rig = rig(name);
     let outcomes: Vec<_> =
         PLAN.cases().map(|(class, number)| examine(&rig, &Case::new(PLAN.seed, class, number))).collect();
     assert_eq!(outcomes.len(), 283);
@@ -48,4 +53,25 @@ fn a_car_that_sees_a_crash_finds_them_all_in_time() {
 #[test]
 fn a_car_whose_sensors_clip_finds_most() {
     assert_reaches("toyota-rav4", &Floor { full: 0.995, low: 0.95, median_ms: 60.0, false_ones: 0 });
+}
+
+/// Single cases, each of which stands for a rule: what a witness tells, and what it does not.
+#[test]
+fn witnesses_are_taken_for_what_they_tell() {
+    let rules = [
+        ("demo-phev", 78, "zero-shift-852", false, "a sensor that feels the brake contradicts a push across"),
+        ("demo-phev", 79, "bus-silence-198", false, "wheels slip under ABS"),
+        ("toyota-rav4", 79, "lost-frames-714", false, "wheels that roll on tell a kerb"),
+        ("toyota-rav4", 80, "frame-bursts-166", false, "a speed that is told again is not unknown"),
+        ("toyota-rav4", 78, "offset-217", true, "the bus is cut, and GNSS tells the loss of speed"),
+        ("toyota-rav4", 31, "side-16", true, "the first sample of a blow is no roughness before it"),
+        ("toyota-rav4", 31, "side-200", true, "a car that stood goes through no bend"),
+    ];
+    for (car, seed, name, is_crash, rule) in rules {
+        let (class, number) = name.rsplit_once('-').expect("a class and a number");
+        let case = Case::new(seed, Class::named(class).expect("a class"), number.parse().expect("a number"));
+        let (words, _) = words(&rig(car), &rig(car).perceive(&case));
+        let is_confirmed = words.iter().any(|word| word.verdict.stage == Stage::Confirmed);
+        assert_eq!(is_confirmed, is_crash, "{car}, seed {seed}, {name}: {rule}");
+    }
 }

@@ -358,6 +358,9 @@ pub const TURNED_DPS: f32 = 25.0;
 /// The same for a car that stands, which nothing turns but a blow: beyond the noise and offset of the sensor.
 pub const TURNED_STANDING_DPS: f32 = 4.0;
 
+/// The side to which a car turns is that of a yaw rate no older than this: three samples of the slowest known sensor.
+pub const TURN_FRESH: Duration = Duration::from_millis(40);
+
 /// A blow turns the car within so long.
 pub const TURNED_WITHIN: Duration = Duration::from_millis(100);
 

@@ -52,11 +52,6 @@ impl Event {
         self.slide_deg >= limit::SLIDING_DEG
     }
 
-    /// Nothing tells its speed.
-    pub(super) const fn is_speed_unknown(&self) -> bool {
-        self.wheels_before.is_none()
-    }
-
     pub(super) fn is_confirmed(&self) -> bool {
         matches!(self.stage, Stage::Confirmed | Stage::Graded | Stage::Corrected)
     }

@@ -149,9 +149,9 @@ impl Heading {
         }
     }
 
-    /// The newest yaw rate in °/s.
-    pub(super) fn rate_dps(&self, now: MonoTime) -> Option<f32> {
-        self.last.filter(|(at, _)| now.since(*at) <= limit::ROLL_MAX_GAP).map(|(_, rate_dps)| rate_dps)
+    /// The newest yaw rate in °/s, when it is no older than `age`.
+    pub(super) fn rate_dps(&self, now: MonoTime, age: Duration) -> Option<f32> {
+        self.last.filter(|(at, _)| now.since(*at) <= age).map(|(_, rate_dps)| rate_dps)
     }
 
     /// How far the rate has gone from what it was at `from`, at most, until so long after it, in °/s.

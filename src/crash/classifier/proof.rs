@@ -54,7 +54,7 @@ impl Classifier {
         if self.is_outdone(track) {
             return false;
         }
-        if event.is_speed_unknown() || (self.has_lost_wheels(event) && pulse.swings() == 0) {
+        if self.is_speed_unknown(event) || (self.has_lost_wheels(event) && pulse.swings() == 0) {
             return pulse.longest_dwell >= least;
         }
         !pulse.is_torn()
@@ -62,6 +62,7 @@ impl Classifier {
             && pulse.before.roughness <= limit::ROUGH_MPS3
             && pulse.longest_dwell >= limit::CONFIRM_DWELL_LATERAL
             && self.turn_dps(event.contact) >= limit::TURNED_DPS
+            && self.now.since(event.contact) <= pulse.longest_dwell + limit::TURNED_WITHIN
     }
 
     /// Whether what followed makes a crash of a pulse that could not prove it itself.

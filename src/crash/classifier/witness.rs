@@ -26,12 +26,13 @@ impl Classifier {
         if self.event.as_ref().is_some_and(Event::is_standing) {
             return Bend::Signed(0.0);
         }
-        match (speed_mps, self.heading.rate_dps(self.now)) {
+        match (speed_mps, self.heading.rate_dps(self.now, limit::ROLL_MAX_GAP)) {
             (Some(speed_mps), _) if speed_mps < limit::ROLLING_MPS => Bend::Signed(0.0),
             (Some(speed_mps), Some(rate_dps)) => {
                 let mps2 = speed_mps * rate_dps.to_radians();
-                // Wheels do not tell which way they turn.
-                if speed_mps > limit::BACKWARDS_MPS { Bend::Signed(mps2) } else { Bend::Size(mps2.abs()) }
+                // Wheels do not tell which way they turn, and an old rate not to which side the car turns by now.
+                let is_fresh = self.heading.rate_dps(self.now, limit::TURN_FRESH).is_some();
+                if is_fresh && speed_mps > limit::BACKWARDS_MPS { Bend::Signed(mps2) } else { Bend::Size(mps2.abs()) }
             }
             _ => Bend::Size(limit::TIRE_LIMIT_MPS2),
         }
@@ -58,6 +59,11 @@ impl Classifier {
         let was_turning = self.heading.jump_dps(before, limit::TURNED_WITHIN).unwrap_or_default();
         let jump = self.heading.jump_dps(contact, limit::TURNED_WITHIN).unwrap_or_default();
         (jump - was_turning).max(0.0)
+    }
+
+    /// No wheels tell a speed, neither before the blow nor now.
+    pub(super) fn is_speed_unknown(&self, event: &Event) -> bool {
+        event.wheels_before.is_none() && self.wheels.fresh(self.now, limit::SPEED_FRESH).is_none()
     }
 
     /// The speed of the wheels was told until the blow, and no longer.
