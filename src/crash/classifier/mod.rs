@@ -146,8 +146,10 @@ impl Classifier {
             Observation::Restraint(restraint, is_on) => self.restraint(at, restraint, is_on),
             Observation::Belts(belts) => self.belts = Some(belts),
             Observation::BusSilent(_) => {
-                self.silence = Some(at);
-                self.silence_look = self.tracks().map(|track| track.silent_from(at)).max();
+                // Buses that are cut at once fall silent one after the other, each since its own last frame.
+                self.silence = self.silence.max(Some(at));
+                let look = self.tracks().filter_map(|track| track.silent_from(at)).max();
+                self.silence_look = self.silence_look.max(look);
             }
             Observation::SampleLost(_)
             | Observation::Braking(_)

@@ -69,7 +69,7 @@ impl Classifier {
     pub(super) fn proves_late(&self) -> bool {
         let Some(event) = &self.event else { return false };
         let is_cut = |track: &Track| event.bus_silent && track.cut_short(self.now).is_some();
-        let is_seen = self.tracks().any(|track| track.sees(self.now));
+        let is_seen = self.tracks().any(|track| track.sees(self.now) && track.is_whole());
         let is_pushed = self.tracks().filter(|track| track.mounting == Mounting::Chassis).any(|track| {
             let shown = track.shown();
             let is_slow = shown.largest.resultant() >= limit::SLOW_PUSH_MPS && shown.peak >= limit::CONFIRM_PEAK_MPS2;

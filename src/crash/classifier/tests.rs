@@ -301,8 +301,12 @@ fn of_a_crash_that_cuts_the_bus_at_its_first_samples_satellites_tell() {
         rig.tell(&Observation::GnssSpeed(15.0));
         rig.drive(24, |time_s| [-800.0 * time_s, 0.0, 0.0]);
         let last = rig.now();
-        for bus in [0, 1] {
-            rig.classifier.observe(last, &Observation::BusSilent(BusId(bus)));
+        // Each since its own last frame, and told late.
+        for (bus, before_ms) in [(0, 0), (1, 40)] {
+            rig.now_us += 30_000;
+            rig.classifier.handle_timeout(rig.now());
+            let since = last - Duration::from_millis(before_ms);
+            rig.classifier.observe(since, &Observation::BusSilent(BusId(bus)));
         }
         for step in 1_u8..=30 {
             rig.now_us += 100_000;

@@ -153,12 +153,11 @@ impl Track {
     /// It was asked, and does not say, or not yet, what another one says since `contact`, mostly along that axis. Only one
     /// that sees both ways along the road can.
     pub(super) fn contradicts(&self, axis: usize, contact: MonoTime, now: MonoTime) -> bool {
-        let Some(last) = self.last.filter(|last| now.since(last.at) <= self.max_gap) else { return false };
+        let Some(last) = self.last.filter(|_| !self.is_silent(now)) else { return false };
         let is_late = last.at.since(contact) >= limit::STIRRED_WITHIN;
         let is_unstirred = self.felt.push(axis) < limit::STIRRED_MPS2;
         let is_mild = is_late && self.felt.horizontal() < limit::TIRE_LIMIT_MPS2;
-        let sees_all = self.mounting == Mounting::Chassis && (0..2).all(|index| self.health.is_good(index));
-        sees_all && (is_unstirred || is_mild)
+        self.mounting == Mounting::Chassis && self.is_whole() && (is_unstirred || is_mild)
     }
 
     /// An axis along the road is faulty, of a sensor that counts.
@@ -171,10 +170,15 @@ impl Track {
         self.mounting == Mounting::Chassis && self.is_full_range() && self.is_good() && !self.is_silent(now)
     }
 
-    /// It has seen what a crash does from that contact on.
+    /// It has seen all that a crash does from that contact on.
     pub(super) fn has_seen(&self, contact: MonoTime) -> bool {
         let has_lasted = self.last.is_some_and(|last| last.at.since(contact) >= limit::STIRRED_WITHIN);
-        self.mounting == Mounting::Chassis && self.is_full_range() && self.is_good() && has_lasted
+        self.mounting == Mounting::Chassis && self.is_full_range() && self.is_whole() && has_lasted
+    }
+
+    /// It sees both ways along the road.
+    pub(super) fn is_whole(&self) -> bool {
+        (0..2).all(|index| self.health.is_good(index))
     }
 
     /// It was taken in by itself not long ago.
@@ -219,15 +223,20 @@ impl Track {
         self.last.is_none_or(|last| now.since(last.at) > self.max_gap)
     }
 
-    /// When it is certain that it has fallen silent then.
-    pub(super) fn silent_from(&self, last: MonoTime) -> MonoTime {
-        last + self.max_gap + Duration::from_nanos(1)
+    /// When it is certain that it has fallen silent with a bus; none while it is not pushed harder than tires can.
+    pub(super) fn silent_from(&self, silence: MonoTime) -> Option<MonoTime> {
+        let last = self.last.filter(|_| self.is_pushed_hard())?;
+        Some(last.at.max(silence) + self.max_gap + Duration::from_nanos(1))
     }
 
     /// It fell silent while it was pushed harder than tires can; since contact.
     pub(super) fn cut_short(&self, now: MonoTime) -> Option<MonoTime> {
-        let is_hard = self.mounting == Mounting::Chassis && self.last.is_some_and(|last| last.is_beyond_tires());
-        self.pulse.contact.filter(|_| is_hard && self.pulse.is_active() && self.is_silent(now))
+        self.pulse.contact.filter(|_| self.is_pushed_hard() && self.is_silent(now))
+    }
+
+    fn is_pushed_hard(&self) -> bool {
+        let is_hard = self.last.is_some_and(|last| last.is_beyond_tires());
+        is_hard && self.mounting == Mounting::Chassis && self.pulse.is_active()
     }
 
     /// A blow that is not over when the sensor falls silent.

@@ -95,7 +95,7 @@ impl Classifier {
 
     /// Wheels roll on, and have lost no more along the car than a kerb takes.
     pub(super) fn wheels_tell_a_kerb(&self, blow: &Blow, event: &Event) -> bool {
-        let after = self.wheels.at(blow.ended + limit::SPEED_LAG, limit::SPEED_FRESH);
+        let after = self.wheels.at(blow.ended + limit::SPEED_LAG, limit::SPEED_LAG);
         let is_rolling = self.wheels.fresh(self.now, limit::SPEED_FRESH).is_some_and(|mps| mps >= limit::ROLLING_MPS);
         let lost = event.wheels_before.zip(after).map(|(before, after)| (before - after).abs());
         is_rolling && lost.is_some_and(|lost| lost < limit::KERB_MPS)

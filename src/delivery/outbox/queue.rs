@@ -13,6 +13,7 @@
 //! and RAM holds a front cache and what is not yet committed, both bounded.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::delivery::codec;
 use crate::delivery::record::{Lane, Record, RecordId, StoreKey};
@@ -233,13 +234,15 @@ impl Queue {
             .map(|entry| (entry.pushed.unwrap_or(MonoTime::ZERO), entry.bytes))
     }
 
-    /// When the oldest record was pushed that is neither safe nor with the client.
-    pub(super) fn first_at_risk(&self) -> Option<MonoTime> {
+    /// When the next record that is neither safe nor with the client will have waited for so long.
+    pub(super) fn next_overdue(&self, now: MonoTime, patience: Duration) -> Option<MonoTime> {
         if self.uncommitted_records == 0 {
             return None;
         }
         let at_risk = |entry: &&Entry| !entry.durability.is_safe() && entry.flight.is_none();
-        self.all_in_memory().find(at_risk)?.pushed
+        let ends =
+            self.all_in_memory().filter(at_risk).filter_map(|entry| entry.pushed).map(|pushed| pushed + patience);
+        ends.into_iter().find(|end| *end > now)
     }
 
     /// Makes the oldest record in RAM only a part of the append that is being put together.

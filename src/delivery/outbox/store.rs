@@ -512,7 +512,7 @@ impl Outbox {
         let later = |at: MonoTime| Some(at).filter(|at| *at > self.now);
         let append = self.store.append.as_ref().filter(|append| !append.overdue);
         let spill = self.down_since.filter(|_| !self.spilling && self.telemetry.uncommitted_records > 0);
-        let patience = self.critical.first_at_risk().map(|pushed| pushed + CRITICAL_PATIENCE);
+        let patience = self.critical.next_overdue(self.now, CRITICAL_PATIENCE);
         let queues = [&self.critical, &self.event, &self.telemetry];
         let loads = queues
             .map(|queue| queue.load.as_ref().filter(|load| !load.abandoned).map(|load| load.since + STORE_PATIENCE));
@@ -522,7 +522,7 @@ impl Outbox {
             self.store.removal_due(),
             append.map(|append| append.since + STORE_PATIENCE),
             spill.map(|since| since + SPILL_AFTER),
-            patience.and_then(later),
+            patience,
             self.refused_until.and_then(later),
             self.shutdown_deadline.and_then(later),
             self.reports.due(&self.lane_stats()),
