@@ -95,6 +95,8 @@ struct Play<'a> {
     last_token: u64,
     tickets: BTreeSet<StoreTicket>,
     is_stopped: bool,
+    /// It has opened, or could not be opened.
+    has_heard_of_store: bool,
 }
 
 impl<'a> Play<'a> {
@@ -121,6 +123,7 @@ impl<'a> Play<'a> {
             last_token: 0,
             tickets: BTreeSet::new(),
             is_stopped: false,
+            has_heard_of_store: false,
         }
     }
 
@@ -266,6 +269,7 @@ impl<'a> Play<'a> {
 
     fn store(&mut self, event: StoreEvent) {
         if matches!(event, StoreEvent::Opened(_) | StoreEvent::Unavailable(_)) {
+            self.has_heard_of_store = true;
             // The store answers what is under way before it says that it is gone.
             while let Some((ticket, _)) = self.requests.pop() {
                 self.input(Input::Store(StoreEvent::Failed(ticket, "the store is gone".to_owned())));
@@ -418,14 +422,19 @@ impl<'a> Play<'a> {
         }
         if !self.is_stopped {
             let due = self.gateway.poll_timeout();
-            // Only who is online and has nothing left to send, store or hear of waits for nothing.
+            // Only who is online and has nothing left to send, store or hear of waits for nothing; and who has not heard
+            // of the store, which is opened within a deadline of its own, waits for that.
             let is_idle = self.in_flight.is_empty() && self.requests.is_empty();
             let has_sent_all = self.gateway.outbox().lanes.iter().all(|lane| lane.in_memory == 0 && lane.stored == 0);
-            let may_rest = self.gateway.is_online() && is_idle && has_sent_all;
+            let may_rest = self.gateway.is_online() && is_idle && (has_sent_all || !self.has_heard_of_store);
             assert!(
                 due.map_or(may_rest, |due| due > self.now),
-                "the timer is not armed, or for the past: {due:?} at {:?}",
-                self.now
+                "the timer is not armed, or for the past: {due:?} at {:?}, online: {}, {} in flight, {:?}, {:?}",
+                self.now,
+                self.gateway.is_online(),
+                self.in_flight.len(),
+                self.requests,
+                self.gateway.outbox().lanes
             );
         }
         self.check_bounds();
