@@ -163,6 +163,10 @@ impl Queue {
         let bytes = bytes + count * RECORD_OVERHEAD_BYTES;
         self.gap = Gap { count, bytes, from: first, last };
         self.stat.stored_bytes += bytes;
+        if self.gap.is_closed() {
+            // Nothing is older than this run: it stays where it is, for a start that is counted higher.
+            self.set_gap_aside();
+        }
     }
 
     // --- making -----------------------------------------------------------------------------------------------------
