@@ -1,5 +1,7 @@
 //! What is wrong with sensors and buses while nothing happens to the car.
 
+use crate::crash::Quantity;
+
 use super::Class;
 use super::play::GRAVITY;
 use super::scene::{KMH, Scene};
@@ -16,6 +18,7 @@ pub(super) fn write(class: Class, scene: &mut Scene) {
         Class::Resonance => resonance(scene),
         Class::DeadAxis => dead(scene),
         Class::Spikes => spikes(scene),
+        Class::RateFault => rate_fault(scene),
         Class::LostFrames => lost(scene),
         Class::FrameBursts => bursts(scene),
         Class::BusSilence => silence(scene),
@@ -39,8 +42,12 @@ fn drive(scene: &mut Scene) -> f32 {
 }
 
 fn break_sensor(scene: &mut Scene, defect: Defect) {
+    break_one(scene, Quantity::Acceleration, defect);
+}
+
+fn break_one(scene: &mut Scene, quantity: Quantity, defect: Defect) {
     let sensor = u8::try_from(scene.rng.below(64)).unwrap_or(0);
-    scene.script.broken = Some(Broken { sensor, defect });
+    scene.script.broken = Some(Broken { quantity, sensor, defect });
 }
 
 /// Its bracket is loose: it rattles at 15 to 60 Hz with 2 to 12 m/s², knocks of 5 to 30 ms reach 4.3 g, it leans; one in
@@ -189,6 +196,33 @@ fn spikes(scene: &mut Scene) {
     let axis = if scene.chance(0.7) { Some(scene.rng.index(2)) } else { None };
     scene.say(&format!("{per_s:.1} a second, {samples} samples at {share:.2} of the range"));
     break_sensor(scene, Defect::Spikes { from_s, to_s: f32::MAX, per_s, samples, share, axis });
+}
+
+/// What measures how the car turns is wrong on all its axes: it holds its last value, an end of its range or anything; its
+/// zero moves by 5 to 300 °/s at once or within 5 s; or it has spikes.
+fn rate_fault(scene: &mut Scene) {
+    let from_s = drive(scene) + scene.rng.between(0.0, 1.0);
+    let defect = match scene.rng.below(10) {
+        0..=3 => {
+            let share = scene.sign() * scene.rng.between(0.02, 1.0);
+            let at_share = if scene.chance(0.3) { None } else { Some(share) };
+            scene.say(&at_share.map_or_else(|| "held".to_owned(), |share| format!("{share:.2} of the range")));
+            Defect::Stuck { axes: [true; 3], from_s, at_share }
+        }
+        4..=7 => {
+            let size = scene.sign() * scene.skewed(5.0, 300.0);
+            let ramp_s = if scene.chance(0.5) { scene.rng.between(0.001, 0.05) } else { scene.rng.between(0.05, 5.0) };
+            scene.say(&format!("{size:.0} deg/s in {:.0} ms", ramp_s * 1e3));
+            Defect::Shift { from_s, ramp_s, offset: [size; 3] }
+        }
+        _ => {
+            let (per_s, share) = (scene.rng.between(0.3, 10.0), scene.sign() * scene.rng.between(0.1, 1.0));
+            let samples = u8::try_from(1 + scene.rng.below(3)).unwrap_or(1);
+            scene.say(&format!("{per_s:.1} a second, {samples} samples at {share:.2} of the range"));
+            Defect::Spikes { from_s, to_s: f32::MAX, per_s, samples, share, axis: None }
+        }
+    };
+    break_one(scene, Quantity::AngularRate, defect);
 }
 
 /// 2 to 30 % of all frames lost and as many damaged, in a drive, an emergency braking or over a hole or kerb.

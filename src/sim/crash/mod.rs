@@ -94,6 +94,8 @@ pub enum Class {
     DeadAxis,
     /// A sensor with spikes.
     Spikes,
+    /// A rate sensor that is stuck, shifted or spiky.
+    RateFault,
     /// Single frames are lost or damaged.
     LostFrames,
     /// Frames are lost in bursts.
@@ -119,7 +121,7 @@ impl Class {
     ];
 
     /// Everything else.
-    pub const QUIET: [Self; 22] = [
+    pub const QUIET: [Self; 23] = [
         Self::Harsh,
         Self::EmergencyBraking,
         Self::AbsRoughRoad,
@@ -138,6 +140,7 @@ impl Class {
         Self::Resonance,
         Self::DeadAxis,
         Self::Spikes,
+        Self::RateFault,
         Self::LostFrames,
         Self::FrameBursts,
         Self::BusSilence,
@@ -175,6 +178,7 @@ impl Class {
             Self::Resonance => "resonance",
             Self::DeadAxis => "dead-axis",
             Self::Spikes => "spikes",
+            Self::RateFault => "rate-fault",
             Self::LostFrames => "lost-frames",
             Self::FrameBursts => "frame-bursts",
             Self::BusSilence => "bus-silence",
@@ -232,8 +236,14 @@ impl Case {
     /// Case `number` of that class in the run with that seed.
     #[must_use]
     pub fn new(run_seed: u64, class: Class, number: u32) -> Self {
-        let salt = class.name().bytes().fold(run_seed, |salt, byte| salt.rotate_left(7) ^ u64::from(byte));
-        let seed = Rng::new(salt ^ (u64::from(number) << 32)).next_u64();
+        let mix = |state: u64, part: u64| Rng::new(state ^ part).next_u64();
+        let of_class = class.name().bytes().fold(mix(0, run_seed), |state, byte| mix(state, u64::from(byte)));
+        Self::of_seed(class, number, mix(of_class, u64::from(number)))
+    }
+
+    /// The case of that class that follows from its own seed; `number` is for its name only.
+    #[must_use]
+    pub fn of_seed(class: Class, number: u32, seed: u64) -> Self {
         let mut scene = Scene::new(Rng::new(seed));
         let crash = class.is_crash().then(|| impacts::write(class, &mut scene));
         if crash.is_none() {

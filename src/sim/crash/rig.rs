@@ -102,7 +102,11 @@ impl Rig {
     }
 
     fn accelerometers(&self) -> impl Iterator<Item = (usize, &Sensor)> {
-        self.sensors.iter().enumerate().filter(|(_, sensor)| sensor.spec.quantity == Quantity::Acceleration)
+        self.sensors_of(Quantity::Acceleration)
+    }
+
+    fn sensors_of(&self, quantity: Quantity) -> impl Iterator<Item = (usize, &Sensor)> {
+        self.sensors.iter().enumerate().filter(move |(_, sensor)| sensor.spec.quantity == quantity)
     }
 
     /// The moment of that time of a case.
@@ -135,8 +139,8 @@ impl Rig {
             COARSE_STABILITY_S
         };
         let broken = script.broken.as_ref().and_then(|broken| {
-            let accelerometers: Vec<usize> = self.accelerometers().map(|(index, _)| index).collect();
-            let index = accelerometers.get(usize::from(broken.sensor) % accelerometers.len().max(1))?;
+            let own: Vec<usize> = self.sensors_of(broken.quantity).map(|(index, _)| index).collect();
+            let index = own.get(usize::from(broken.sensor) % own.len().max(1))?;
             Some((*index, &broken.defect))
         });
         let mut ears: Vec<Ear> = (self.sensors.iter().enumerate())
@@ -161,7 +165,7 @@ impl Rig {
         heard
     }
 
-    /// Whether what is wrong with the accelerometer `broken` is felt by that sensor too: what shakes or turns a unit does
+    /// Whether what is wrong with the sensor `broken` is felt by that sensor too: what shakes or turns a unit does
     /// so to all that is in it.
     fn harms(&self, broken: usize, defect: &Defect, index: usize) -> bool {
         let unit = |index: usize| self.sensors.get(index).map(|sensor| (sensor.bus, sensor.message));

@@ -1,5 +1,7 @@
 //! What happens to a car in one case, before any sensor looks at it.
 
+use crate::crash::Quantity;
+
 use super::wave::{Vibration, Wave};
 
 /// Something that changes piecewise linearly with time: knots of time in s and value; constant beyond both ends.
@@ -96,9 +98,10 @@ pub(super) enum Defect {
     },
 }
 
-/// A defect and whose it is: the accelerometer with this number modulo the count of the car's.
+/// A defect and whose it is: of the car's sensors of that quantity the one with this number modulo their count.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Broken {
+    pub(super) quantity: Quantity,
     pub(super) sensor: u8,
     pub(super) defect: Defect,
 }

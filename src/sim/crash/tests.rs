@@ -134,6 +134,18 @@ fn a_case_is_the_same_each_time_and_different_from_its_neighbours() {
 }
 
 #[test]
+fn runs_with_different_seeds_share_no_case() {
+    let mut seeds = std::collections::BTreeSet::new();
+    for class in [Class::Side, Class::Kerb, Class::SmallOverlap] {
+        for run in 0..40 {
+            for number in 0..40 {
+                assert!(seeds.insert(Case::new(run, class, number).seed), "{} {number} of run {run}", class.name());
+            }
+        }
+    }
+}
+
+#[test]
 fn every_class_is_heard_in_order_through_both_profiles() {
     for rig in [rig("demo-phev"), rig("toyota-rav4")] {
         for class in Class::CRASHES.into_iter().chain(Class::QUIET) {
