@@ -48,7 +48,7 @@ const BODY: u8 = 1;
 const ENERGY: u8 = 2;
 
 /// Every message of the car.
-pub(super) const SENDERS: [Sender; 33] = [
+pub(super) const SENDERS: [Sender; 34] = [
     sender(POWERTRAIN, "EngineStatus", Duty::Ignition, Guard::E2e1(0x0A0E), engine_status),
     sender(POWERTRAIN, "Pedals", Duty::Ignition, Guard::Toyota, pedals),
     sender(POWERTRAIN, "WheelSpeeds", Duty::Ignition, Guard::None, wheel_speeds),
@@ -76,6 +76,7 @@ pub(super) const SENDERS: [Sender; 33] = [
     sender(BODY, "ServiceInfo", Duty::Body, Guard::None, service_info),
     sender(ENERGY, "RestraintStatus", Duty::Ignition, Guard::E2e2(0x50), restraint_status),
     sender(ENERGY, "InertialHigh", Duty::Ignition, Guard::E2e2(0x60), inertial_high),
+    sender(ENERGY, "InertialRoll", Duty::Ignition, Guard::E2e1(0x6161), inertial_roll),
     sender(ENERGY, "BatteryStatus", Duty::Battery, Guard::E2e1(0x2A2A), battery_status),
     sender(ENERGY, "CellMonitor", Duty::Battery, Guard::E2e2(0xB0), cell_monitor),
     sender(ENERGY, "ChargeStatus", Duty::Battery, Guard::E2e2(0xC0), charge_status),
@@ -360,6 +361,12 @@ fn inertial_high(world: &World, sheet: &mut Sheet<'_>) {
             sheet.put(name, accel_mps2 + noise_mps2);
         }
     }
+}
+
+/// This car never rolls over; its body leans into bends too slowly to show.
+fn inertial_roll(_: &World, sheet: &mut Sheet<'_>) {
+    let noise_dps = 0.1 * sheet.noise.normal();
+    sheet.put("RollRate", noise_dps);
 }
 
 fn battery_status(world: &World, sheet: &mut Sheet<'_>) {
