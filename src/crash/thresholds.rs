@@ -101,6 +101,13 @@ pub const ROLLING_MPS: f32 = 0.8;
 /// A standing car that has this speed half a second after a push was pushed, in m/s.
 pub const PUSHED_OFF_MPS: f32 = 0.8;
 
+/// What has this velocity, in m/s, leaves the reach of an arm, 0.7 m, within [`OUT_OF_REACH_AFTER`]: a hand that pushed it has
+/// stopped it by then, which it would have felt (physics).
+pub const OUT_OF_REACH_MPS: f32 = 1.5;
+
+/// See [`OUT_OF_REACH_MPS`].
+pub const OUT_OF_REACH_AFTER: Duration = Duration::from_millis(500);
+
 /// Unrest is one with what comes within so long.
 pub const RESTLESS_PAUSE: Duration = Duration::from_millis(300);
 
@@ -213,6 +220,17 @@ pub const WHEEL_UNCERTAINTY_MPS: f32 = 1.0;
 /// The car has rolled over when it has turned so far: beyond 50 to 60° no car comes back (static stability factor of
 /// 1.0 to 1.5, physics).
 pub const ROLLOVER_DEG: f32 = 60.0;
+
+/// Of gravity as it was, a car that rolls feels no more than this share where it pulled before: it leans by 45° and more, or
+/// flies (physics); braking and bends leave it whole, and holes for 0.1 s at most.
+pub const UPSET_SHARE: f32 = 0.7;
+
+/// A rate that does not move is believed up to so much, in °/s: the zero of the sensor, and what a straight road leaves.
+pub const RATE_AT_REST_DPS: f32 = 3.0;
+
+/// A car on its wheels does not spin faster than its rate sensors see for so long: it turns by half a turn and more in it, and
+/// a rollover has long been told (physics).
+pub const LONGEST_SPIN: Duration = Duration::from_secs(1);
 
 /// Rates below this are a car on a road, in °/s (recorded: 15 at most on rough roads).
 pub const ROLL_CALM_DPS: f32 = 15.0;
@@ -348,14 +366,25 @@ pub const SLIDING_SLACK_MPS2: f32 = 1.5;
 /// A car that slides aside so far is out of control: drivers do not go beyond 4 to 8°, tires give way at 10 (physics).
 pub const SLIDING_DEG: f32 = 10.0;
 
-/// A car that slides so far aside is adrift: two frames beyond tires are enough (physics).
-pub const ADRIFT_DEG: f32 = 20.0;
-
 /// The yaw rate that a blow adds, in °/s: steering a car builds up 250 °/s² at the utmost, 20 in [`TURNED_WITHIN`]
 /// (physics); a kerb adds up to 20 in 100 ms (assumed).
 pub const TURNED_DPS: f32 = 25.0;
 
-/// The same for a car that stands, which nothing turns but a blow: beyond the noise and offset of the sensor.
+/// The same where the car turns on by itself after it: less than most blows from the side leave, more than noise (evaluation).
+pub const TURNED_ON_DPS: f32 = 10.0;
+
+/// So long after a blow tires that grip have stopped what it has turned: the yaw of a car that is driven is damped within
+/// one swing of 1 to 2 Hz (physics).
+pub const TURN_LASTS: Duration = Duration::from_millis(300);
+
+/// They leave less than this share of it, and a car that slides, which 0.4 to 1 s stop, leaves more (physics).
+pub const TURN_LEFT_SHARE: f32 = 0.4;
+
+/// A car that goes through a bend turns on as it did, one that slides turns more slowly by then (physics).
+pub const TURN_FADED_SHARE: f32 = 0.9;
+
+/// The same for a car that stands, which nothing turns but a blow: beyond the noise and offset of the sensor. One that turned
+/// as fast before is in a hand.
 pub const TURNED_STANDING_DPS: f32 = 4.0;
 
 /// The side to which a car turns is that of a yaw rate no older than this: three samples of the slowest known sensor.
@@ -424,8 +453,9 @@ pub const SMOOTH_MPS3: f32 = 120.0;
 /// The same of a car that stands: noise, and nobody's hand.
 pub const STILL_MPS3: f32 = 45.0;
 
-/// A blow along the car that lasts longer shows in its wheels; without them it is a brake and a shifted zero.
-pub const LONGEST_ALONG: Duration = Duration::from_millis(250);
+/// A blow along the car that is longer beyond tires shows in its wheels; without them it is a brake and a shifted zero
+/// (recorded: 113 ms).
+pub const LONGEST_ALONG: Duration = Duration::from_millis(150);
 
 /// A kerb and a brake together take less of the speed at once, in m/s: 3 km/h (assumed), and 0.8 g for 50 ms.
 pub const BRAKED_KERB_MPS: f32 = 1.2;

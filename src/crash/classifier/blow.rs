@@ -58,6 +58,8 @@ pub(super) struct Blow {
     pub(super) swings: u8,
     /// What it changed of the velocity as far as could be seen, in m/s, and its direction.
     delta_v: f32,
+    /// Of that so much is left at its end.
+    kept: f32,
     way: [f32; 2],
     /// What has pushed back across the car since, beyond what the bend of its way explains, in m/s.
     back_mps: f32,
@@ -92,6 +94,7 @@ impl Blow {
             form: Form { is_shaken: pulse.is_shaken(), is_square: pulse.is_square() },
             swings: pulse.swings(),
             delta_v: pulse.largest_delta_v,
+            kept: pulse.delta_v() / length,
             way: pulse.largest.map(|part| part / length),
             back_mps: 0.0,
             hard: Duration::ZERO,
@@ -138,17 +141,33 @@ impl Blow {
         !self.rattles && now.since(self.felt) >= limit::SWING_BACK
     }
 
+    /// Nothing pushed harder than tires can after it.
+    pub(super) fn is_alone(&self) -> bool {
+        self.pushed <= self.ended + limit::RINGING
+    }
+
     /// The sensor did not stir before it.
     pub(super) fn is_still(&self) -> bool {
         self.before.roughness <= limit::STILL_MPS3
     }
 
-    /// It has the form of a blow, and more in it than a kerb and a brake together.
+    /// It pushed into one direction, and not as numbers do.
+    pub(super) fn has_form(&self) -> bool {
+        !self.form.is_square && self.swings <= 1 && self.coherence >= limit::COHERENT_SHARE
+    }
+
+    /// It is as long as a blow, and has more in it than a kerb and a brake together.
     pub(super) fn is_whole(&self) -> bool {
         let is_brief = self.is_lateral() || self.dwell <= limit::LONGEST_ALONG;
         let is_calm = self.before.unrest <= limit::BLOW_RISE;
         let is_more = is_calm || self.is_trip() || (self.form.is_shaken && self.delta_v >= limit::BRAKED_KERB_MPS);
-        !self.form.is_square && is_brief && is_more
+        is_brief && is_more
+    }
+
+    /// What pushed a sensor in a hand so far would have to stop it again.
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        let is_far = self.delta_v * self.kept >= limit::OUT_OF_REACH_MPS;
+        self.dwell >= limit::CONFIRM_DWELL && is_far && !self.is_swing
     }
 
     /// It was none, for all that the sensor itself shows.

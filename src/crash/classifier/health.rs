@@ -23,20 +23,37 @@ struct Axis {
     fine_since: MonoTime,
 }
 
+/// What a sensor measures decides what it can repeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Every road shakes it.
+    Acceleration,
+    /// A straight road leaves it at its zero.
+    Rate,
+}
+
+/// What is asked of an axis.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    kind: Kind,
+    edge: f32,
+    /// So long no crash holds it at one end.
+    longest_at_edge: Duration,
+}
+
 /// The axes of one sensor.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Health {
     axes: [Axis; 3],
     exists: [bool; 3],
-    edge: f32,
-    /// So long no crash holds it at one end.
-    longest_at_edge: Duration,
+    limits: Limits,
     began: Option<MonoTime>,
 }
 
 impl Health {
-    pub(super) fn new(exists: [bool; 3], range: f32, longest_at_edge: Duration) -> Self {
-        Self { axes: [Axis::default(); 3], exists, edge: range * limit::CLIPPED_SHARE, longest_at_edge, began: None }
+    pub(super) fn new(exists: [bool; 3], range: f32, longest_at_edge: Duration, kind: Kind) -> Self {
+        let limits = Limits { kind, edge: range * limit::CLIPPED_SHARE, longest_at_edge };
+        Self { axes: [Axis::default(); 3], exists, limits, began: None }
     }
 
     /// The axis exists and has no fault.
@@ -63,7 +80,7 @@ impl Health {
             }
             let axis = &mut self.axes[index];
             let value = value.filter(|value| value.is_finite());
-            let seen = axis.look(at, value, is_moving, (self.edge, self.longest_at_edge), began);
+            let seen = axis.look(at, value, is_moving, self.limits, began);
             match (axis.fault, seen) {
                 (None, Some(kind)) => axis.fall(at, kind, |kind| report(index, kind)),
                 (Some(fault), Some(kind)) if fault == kind => axis.fine_since = at,
@@ -95,7 +112,7 @@ impl Axis {
         at: MonoTime,
         value: Option<f32>,
         is_moving: bool,
-        (edge, longest_at_edge): (f32, Duration),
+        limits: Limits,
         began: MonoTime,
     ) -> Option<FaultKind> {
         let Some(value) = value else {
@@ -109,18 +126,22 @@ impl Axis {
         if !is_same || !is_moving {
             self.same_since = at;
         }
-        if value.abs() < edge {
+        if value.abs() < limits.edge {
             self.edge_since = None;
         } else if self.edge_since.is_none() || !is_same_side {
             self.edge_since = Some(at);
         }
-        if self.edge_since.is_some_and(|since| at.since(since) >= longest_at_edge) {
+        if self.edge_since.is_some_and(|since| at.since(since) >= limits.longest_at_edge) {
             return Some(FaultKind::Stuck);
         }
         if at.since(self.same_since) < limit::STUCK_AFTER {
             return None;
         }
-        Some(if value.abs() <= limit::DEAD_VALUE_MPS2 { FaultKind::DeadAxis } else { FaultKind::Stuck })
+        match limits.kind {
+            Kind::Rate => (value.abs() > limit::RATE_AT_REST_DPS).then_some(FaultKind::Stuck),
+            Kind::Acceleration if value.abs() <= limit::DEAD_VALUE_MPS2 => Some(FaultKind::DeadAxis),
+            Kind::Acceleration => Some(FaultKind::Stuck),
+        }
     }
 
     fn fall(&mut self, at: MonoTime, kind: FaultKind, report: impl FnOnce(FaultKind)) {

@@ -162,6 +162,22 @@ impl Heading {
         near.map(|turn| (turn.rate_dps - before.rate_dps).abs()).reduce(f32::max)
     }
 
+    /// When a yaw rate was told last.
+    pub(super) fn told(&self) -> Option<MonoTime> {
+        self.points.newest().map(|turn| turn.at)
+    }
+
+    /// How far the rate has gone between two moments, in °/s; none where it was not told at either, or not yet.
+    pub(super) fn change_dps(&self, from: MonoTime, to: MonoTime) -> Option<f32> {
+        (self.told()? >= to).then_some(self.at_dps(to)? - self.at_dps(from)?)
+    }
+
+    /// The rate as it was told last at that moment, in °/s.
+    pub(super) fn at_dps(&self, moment: MonoTime) -> Option<f32> {
+        let turn = self.points.last_where(|turn| turn.at <= moment)?;
+        (moment.since(turn.at) <= limit::TURN_FRESH).then_some(turn.rate_dps)
+    }
+
     /// How far it slides aside at least, in °.
     pub(super) fn slide_deg(&self) -> f32 {
         self.slide.angle_rad.to_degrees()

@@ -54,7 +54,7 @@ impl Classifier {
         if self.is_outdone(track) {
             return false;
         }
-        if self.is_speed_unknown(event) || (self.has_lost_wheels(event) && pulse.swings() == 0) {
+        if self.is_speed_unknown(event) || (self.has_lost_wheels(track, event) && pulse.swings() == 0) {
             return pulse.longest_dwell >= least;
         }
         !pulse.is_torn()
@@ -92,42 +92,47 @@ impl Classifier {
             let Some(blow) = track.blow.filter(|blow| blow.contact >= event.contact && blow.is_fresh(self.now)) else {
                 return false;
             };
-            let is_blow =
-                blow.swings <= 1 && !blow.form.is_square && blow.coherence >= limit::COHERENT_SHARE && track.is_calm();
-            is_asked && is_blow && self.is_blow_on_car(track, &blow, event)
+            let is_sudden = track.is_calm() && blow.is_sudden(self.was_braking(event));
+            is_asked && is_sudden && self.is_blow_on_car(track, &blow, event)
         })
     }
 
     fn is_blow_on_car(&self, track: &Track, blow: &Blow, event: &Event) -> bool {
-        if !blow.is_sudden(self.was_braking(event)) {
+        if event.is_standing() {
+            return blow.has_form() && self.is_blow_on_standing_car(track, blow);
+        }
+        let is_alone = blow.is_smooth() && blow.is_alone() && blow.has_settled(self.now, limit::SWING_BACK);
+        if is_alone && blow.clipped >= limit::SUSPECT_DWELL && (event.was_sliding() || self.turns_on(blow)) {
+            return true;
+        }
+        if !blow.has_form() {
             return false;
         }
-        let slid_before = event.was_sliding() && blow.is_smooth();
-        if slid_before && blow.is_trip() && blow.is_past(self.now) {
-            return true;
+        let has_turned = self.turn_dps(blow.contact) >= limit::TURNED_DPS;
+        (has_turned && blow.has_settled(self.now, limit::SETTLE))
+            || (event.was_sliding() && blow.is_smooth() && blow.is_trip() && blow.is_past(self.now))
+            || (is_alone && (blow.slides() || self.is_blow_by_form(track, blow, event)))
+    }
+
+    /// Hands carry sensors in cars that stand: those do not begin at once, and neither slide nor keep what they pushed.
+    fn is_blow_on_standing_car(&self, track: &Track, blow: &Blow) -> bool {
+        if !blow.is_still() || track.was_suspicious(self.now) || self.was_turning(blow.contact) {
+            return false;
         }
-        let turned_dps = self.turn_dps(blow.contact);
-        if event.is_standing() {
-            // Hands carry sensors in cars that stand: those neither begin at once nor slide.
-            let is_still = blow.is_still() && !track.was_suspicious(self.now) && !self.was_turning(blow.contact);
-            let has_turned = turned_dps >= limit::TURNED_STANDING_DPS;
-            return is_still && has_turned && blow.has_settled(self.now, limit::SETTLE) && blow.slides();
-        }
-        if turned_dps >= limit::TURNED_DPS && blow.has_settled(self.now, limit::SETTLE) {
-            return true;
-        }
-        let is_held = blow.dwell >= limit::CONFIRM_DWELL_LATERAL;
-        let is_long = blow.dwell >= limit::CONFIRM_DWELL || (is_held && blow.is_lateral() && blow.form.is_shaken);
-        let is_clear = blow.coherence >= limit::CLEAR_SHARE && blow.clipped >= limit::SUSPECT_DWELL;
-        blow.has_settled(self.now, limit::SWING_BACK)
-            && (blow.slides()
-                || (slid_before && (is_held || event.slide_deg >= limit::ADRIFT_DEG))
-                || (is_long
-                    && is_clear
-                    && (blow.is_across() || !self.wheels_tell_a_kerb(blow, event))
-                    && blow.is_whole()
-                    && blow.contact.since(event.contact) <= limit::FIRST_BLOW
-                    && !track.was_suspicious(self.now)
-                    && (blow.is_trip() || blow.is_followed_by_calm(self.now))))
+        let has_turned = self.turn_dps(blow.contact) >= limit::TURNED_STANDING_DPS && !self.turns_more(blow);
+        (has_turned && blow.has_settled(self.now, limit::SETTLE) && blow.slides())
+            || (blow.is_out_of_reach() && track.rests_after(blow, self.now))
+    }
+
+    /// No other witness: a first blow of the form of one, with calm around it.
+    fn is_blow_by_form(&self, track: &Track, blow: &Blow, event: &Event) -> bool {
+        blow.dwell >= limit::CONFIRM_DWELL
+            && blow.clipped >= limit::SUSPECT_DWELL
+            && blow.coherence >= limit::CLEAR_SHARE
+            && blow.is_whole()
+            && blow.contact.since(event.contact) <= limit::FIRST_BLOW
+            && !track.was_suspicious(self.now)
+            && (blow.is_trip() || blow.is_followed_by_calm(self.now))
+            && (blow.is_across() || !self.wheels_tell_a_kerb(blow, event))
     }
 }

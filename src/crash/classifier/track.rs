@@ -10,7 +10,7 @@ use crate::time::MonoTime;
 
 use super::account::{Account, Shown};
 use super::blow::{Bend, Blow};
-use super::health::{Health, is_resonance};
+use super::health::{Health, Kind, is_resonance};
 use super::learner::{Driven, Learner};
 use super::pulse::{Before, Pulse, Reading};
 
@@ -52,6 +52,8 @@ pub(super) struct Track {
     period: Duration,
     /// Samples further apart are not joined.
     max_gap: Duration,
+    /// It reports without a gap since.
+    speaks_since: MonoTime,
     /// After a silence: readings count for nothing before this, but teach the baseline.
     settled: MonoTime,
     last: Option<Reading>,
@@ -90,6 +92,7 @@ impl Track {
             orientation: spec.orientation,
             period,
             max_gap: period.mul_f32(limit::MAX_GAP_INTERVALS).max(limit::MAX_GAP_LEAST),
+            speaks_since: MonoTime::ZERO,
             settled: MonoTime::ZERO,
             last: None,
             raw: [0.0; 3],
@@ -98,7 +101,7 @@ impl Track {
             baseline: [0.0; 3],
             account: Account::new(),
             pulse: Pulse::default(),
-            health: Health::new(spec.axes, range, longest_pulse(range)),
+            health: Health::new(spec.axes, range, longest_pulse(range), Kind::Acceleration),
             learner: Learner::default(),
             felt: Felt::default(),
             unrest: None,
@@ -186,6 +189,11 @@ impl Track {
         self.doubted.is_some_and(|doubted| now.since(doubted) <= limit::DISTRUST)
     }
 
+    /// It reports without a gap since.
+    pub(super) const fn speaks_since(&self) -> MonoTime {
+        self.speaks_since
+    }
+
     /// It has suspected something not long ago that was none.
     pub(super) fn was_suspicious(&self, now: MonoTime) -> bool {
         self.suspected.is_some_and(|suspected| now.since(suspected) <= limit::DISTRUST)
@@ -211,6 +219,12 @@ impl Track {
     /// It does not rattle after what it felt.
     pub(super) fn is_calm(&self) -> bool {
         self.roughness <= limit::ROUGH_AFTER_MPS3
+    }
+
+    /// It has not stirred after the blow for as long as a hand would take to stop it.
+    pub(super) fn rests_after(&self, blow: &Blow, now: MonoTime) -> bool {
+        let has_stirred = self.unrest.is_some_and(|(_, last)| last > blow.ended + limit::RINGING);
+        !has_stirred && !self.is_silent(now) && now.since(blow.ended) >= limit::OUT_OF_REACH_AFTER
     }
 
     /// The pulse goes on.
@@ -241,7 +255,9 @@ impl Track {
 
     /// A blow that is not over when the sensor falls silent.
     pub(super) fn is_cut_off(&self, now: MonoTime) -> bool {
-        self.is_silent(now) && self.pulse.is_active() && self.pulse.longest_dwell >= limit::CONFIRM_DWELL_LATERAL
+        let pulse = &self.pulse;
+        let is_held = pulse.longest_dwell >= limit::CONFIRM_DWELL_LATERAL && pulse.clipped >= limit::SUSPECT_DWELL;
+        self.is_silent(now) && pulse.is_active() && is_held
     }
 
     /// Before the next pulse begins: the one that is over goes into the sum.
@@ -297,6 +313,9 @@ impl Track {
             self.pulse = Pulse::default();
         }
         let span = self.last.map(|last| at.since(last.at)).filter(|span| *span <= self.max_gap);
+        if span.is_none() {
+            self.speaks_since = at;
+        }
         let span_s = span.map_or(0.0, |span| span.as_secs_f32());
         self.settle(at, span_s);
         let reading = self.read(at);

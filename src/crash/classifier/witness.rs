@@ -61,21 +61,41 @@ impl Classifier {
         (jump - was_turning).max(0.0)
     }
 
+    /// The blow has turned the car, which turns on and ever more slowly: tires that grip stop it soon, and drivers do not.
+    pub(super) fn turns_on(&self, blow: &Blow) -> bool {
+        let by = |moment| self.heading.change_dps(blow.contact, moment);
+        let (first, later) = (by(blow.ended + limit::RINGING), by(blow.ended + limit::TURN_LASTS));
+        let jump = self.heading.jump_dps(blow.contact, limit::TURNED_WITHIN).unwrap_or_default();
+        let left = first.zip(later).map(|(first, later)| later * first.signum() / jump);
+        self.turn_dps(blow.contact) >= limit::TURNED_ON_DPS
+            && left.is_some_and(|left| (limit::TURN_LEFT_SHARE..=limit::TURN_FADED_SHARE).contains(&left))
+    }
+
+    /// It turns faster than the blow has left it.
+    pub(super) fn turns_more(&self, blow: &Blow) -> bool {
+        let by_blow = self.heading.jump_dps(blow.contact, limit::TURNED_WITHIN).unwrap_or_default();
+        let now = self.heading.told().and_then(|told| self.heading.change_dps(blow.contact, told));
+        now.is_none_or(|now| now.abs() > by_blow + limit::TURNED_STANDING_DPS / 2.0)
+    }
+
     /// No wheels tell a speed, neither before the blow nor now.
     pub(super) fn is_speed_unknown(&self, event: &Event) -> bool {
         event.wheels_before.is_none() && self.wheels.fresh(self.now, limit::SPEED_FRESH).is_none()
     }
 
-    /// The speed of the wheels was told until the blow, and no longer.
-    pub(super) fn has_lost_wheels(&self, event: &Event) -> bool {
+    /// The speed of the wheels was told until the blow, and no longer, while the sensor that felt it goes on.
+    pub(super) fn has_lost_wheels(&self, own: &Track, event: &Event) -> bool {
         let told = self.wheels.told().filter(|told| *told <= event.contact + limit::WHEELS_LOST_BY);
-        told.is_some_and(|told| self.now.since(told.max(event.contact)) >= limit::WHEELS_LOST)
+        told.is_some_and(|told| self.now.since(told.max(event.contact).max(own.speaks_since())) >= limit::WHEELS_LOST)
     }
 
-    /// The car, or the sensor, was turning already.
+    /// The sensor of a car that stands was turning already, or nobody knows: it is in a hand.
     pub(super) fn was_turning(&self, contact: MonoTime) -> bool {
         let before = contact - limit::TURNED_WITHIN;
-        self.heading.jump_dps(before, limit::TURNED_WITHIN).is_none_or(|jump| jump >= limit::TURNED_STANDING_DPS / 2.0)
+        let is_steady = |jump: f32| jump < limit::TURNED_STANDING_DPS / 2.0;
+        let is_still = |rate_dps: f32| rate_dps.abs() < limit::TURNED_STANDING_DPS;
+        !(self.heading.jump_dps(before, limit::TURNED_WITHIN).is_some_and(is_steady)
+            && self.heading.at_dps(contact).is_some_and(is_still))
     }
 
     /// The wheels slowed before the blow: what was felt then was the brake.
