@@ -90,6 +90,15 @@ impl Gravity {
         }
     }
 
+    /// What pulled downwards pulls so much less, on the mean of the last fraction of a second; none where nobody feels it.
+    pub(super) fn has_left(&self, now: MonoTime) -> Option<bool> {
+        self.last.filter(|last| now.since(*last) <= limit::ROLL_MAX_GAP)?;
+        let down = length(self.slow);
+        let is_gravity = (down - limit::GRAVITY_MPS2).abs() <= limit::GRAVITY_TOLERANCE_MPS2;
+        let dot: f32 = self.slow.iter().zip(self.quick).map(|(slow, quick)| slow * quick).sum();
+        is_gravity.then_some(dot / (down * down) <= limit::UPSET_SHARE)
+    }
+
     pub(super) fn latch(&mut self) {
         self.before = self.last.map(|_| self.slow);
     }

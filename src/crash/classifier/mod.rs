@@ -23,6 +23,7 @@ mod learner;
 mod motion;
 mod proof;
 mod pulse;
+mod rate;
 mod track;
 mod witness;
 mod word;
@@ -32,7 +33,7 @@ use crate::time::MonoTime;
 use super::calibration::{Calibration, SensorCalibration};
 use super::observation::{Belts, Observation, Restraint, Sample};
 use super::ring::Queue;
-use super::sensor::{Mounting, Orientation, Quantity, SensorIx, SensorSpec};
+use super::sensor::{Mounting, Quantity, SensorIx, SensorSpec};
 use super::sensor_fault::{FaultKind, SensorFault};
 use super::thresholds as limit;
 use super::verdict::{Stage, Verdict};
@@ -41,6 +42,7 @@ use attitude::{Gravity, Roll};
 use event::Event;
 use learner::Driven;
 use motion::{Heading, Speed};
+use rate::Rate;
 use track::Track;
 
 /// Verdicts that wait to be fetched: an event says three words at once at most, and the caller fetches after each
@@ -53,16 +55,7 @@ const MAX_FAULTS: usize = 24;
 #[derive(Debug, Clone)]
 enum Slot {
     Acceleration(Box<Track>),
-    Rate(Rate),
-}
-
-/// A rate sensor.
-#[derive(Debug, Clone)]
-struct Rate {
-    axes: [bool; 3],
-    /// Its signs hold for the car.
-    is_stated: bool,
-    mounting: Mounting,
+    Rate(Box<Rate>),
 }
 
 /// The classifier of one car.
@@ -97,11 +90,7 @@ impl Classifier {
     pub fn new(sensors: &[SensorSpec]) -> Self {
         let slots = sensors.iter().map(|spec| match spec.quantity {
             Quantity::Acceleration => Slot::Acceleration(Box::new(Track::new(spec))),
-            Quantity::AngularRate => Slot::Rate(Rate {
-                axes: spec.axes,
-                is_stated: spec.orientation == Orientation::Stated,
-                mounting: spec.mounting,
-            }),
+            Quantity::AngularRate => Slot::Rate(Box::new(Rate::new(spec))),
         });
         let has_gravity = |spec: &SensorSpec| spec.quantity == Quantity::Acceleration && spec.axes == [true; 3];
         let gravity_slot = (0..sensors.len()).filter(|index| has_gravity(&sensors[*index])).min_by(|one, other| {
@@ -151,6 +140,7 @@ impl Classifier {
                 let look = self.tracks().filter_map(|track| track.silent_from(at)).max();
                 self.silence_look = self.silence_look.max(look);
             }
+            // What only the black box keeps.
             Observation::SampleLost(_)
             | Observation::Braking(_)
             | Observation::BusBack(_)
@@ -231,19 +221,18 @@ impl Classifier {
                 }
                 self.weigh(index);
             }
-            Some(Slot::Rate(rate)) if rate.mounting == Mounting::Chassis => {
-                let (axes, is_stated) = (rate.axes, rate.is_stated);
-                if let ([true, _, _], [Some(rate_dps), _, _]) = (axes, sample.axes) {
-                    self.roll.observe(at, rate_dps);
+            Some(Slot::Rate(rate)) => {
+                let turning =
+                    rate.observe(at, sample.axes, is_moving, is_calm, &mut reporter(faults, sample.sensor, at));
+                if let Some(roll_dps) = turning.roll_dps {
+                    self.roll.observe(at, roll_dps);
                     self.weigh_roll(at);
                 }
-                if let ([_, _, true], [_, _, Some(rate_dps)]) = (axes, sample.axes)
-                    && is_stated
-                {
-                    self.heading.observe(at, rate_dps, speed_mps, across_mps2);
+                if let Some(yaw_dps) = turning.yaw_dps {
+                    self.heading.observe(at, yaw_dps, speed_mps, across_mps2);
                 }
             }
-            Some(Slot::Rate(_)) | None => {}
+            None => {}
         }
     }
 
@@ -286,9 +275,9 @@ impl Classifier {
         }
     }
 
-    /// No road turns a car so far.
+    /// No road turns a car so far, where gravity does not pull downwards any more either, or something has struck it.
     fn weigh_roll(&mut self, at: MonoTime) {
-        if !self.roll.is_over() {
+        if !self.roll.is_over() || !self.gravity.has_left(at).unwrap_or(self.event.is_some()) {
             return;
         }
         if self.event.is_none() {

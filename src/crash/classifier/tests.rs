@@ -372,3 +372,60 @@ fn a_blow_along_the_car_is_a_kerb_while_the_wheels_roll_on() {
         assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{lost_mps} m/s: {:?}", rig.stages());
     }
 }
+
+/// A drive of 15 m/s with a roll rate by time in seconds, and whether the accelerometer rolls along; with a vertical axis
+/// or without.
+fn roll(has_z: bool, is_real: bool, rate_dps: impl Fn(f32) -> f32) -> (Vec<Verdict>, Vec<FaultKind>) {
+    let spec = SensorSpec {
+        name: "roll".to_owned(),
+        quantity: Quantity::AngularRate,
+        axes: [true, false, false],
+        range: 300.0,
+        rate_hz: 100.0,
+        ..full_range()
+    };
+    let low = SensorSpec { axes: [true, true, has_z], orientation: Orientation::Stated, ..low_range() };
+    let mut classifier = Classifier::new(&[low, spec]);
+    let (mut verdicts, mut faults, mut angle_rad) = (Vec::new(), Vec::new(), 0.0_f32);
+    for step in 0_u16..1_200 {
+        let at = MonoTime::from_nanos(1_000_000_000 + u64::from(step) * 10_000_000);
+        let time_s = f32::from(step) * 0.01 - 4.0;
+        let rate = if time_s < 0.0 { 0.0 } else { rate_dps(time_s) };
+        angle_rad += if is_real { rate.to_radians() * 0.01 } else { 0.0 };
+        let noise = if step % 2 == 0 { 0.03 } else { -0.03 };
+        let (sin, cos) = angle_rad.sin_cos();
+        let force = [Some(noise), Some(9.81 * sin - noise), has_z.then_some(9.81 * cos + noise)];
+        classifier.observe(at, &Observation::WheelSpeed(15.0));
+        classifier.observe(at, &Observation::Sample(Sample { sensor: SensorIx(0), axes: force }));
+        classifier.observe(at, &Observation::Sample(Sample { sensor: SensorIx(1), axes: [Some(rate), None, None] }));
+        verdicts.extend(std::iter::from_fn(|| classifier.poll_verdict()));
+        faults.extend(std::iter::from_fn(|| classifier.poll_fault()).map(|fault| fault.kind));
+    }
+    (verdicts, faults)
+}
+
+#[test]
+fn a_roll_that_gravity_follows_is_a_rollover() {
+    let one_turn = |time_s: f32| if time_s < 1.8 { 200.0 + 3.0 * (40.0 * time_s).sin() } else { 0.0 };
+    let (verdicts, _) = roll(true, true, one_turn);
+    let confirmed = verdicts.iter().find(|verdict| verdict.stage == Stage::Confirmed).expect("a rollover");
+    assert_eq!(confirmed.rollover, Some(true), "{confirmed:?}");
+}
+
+#[test]
+fn a_roll_rate_that_gravity_does_not_follow_is_none() {
+    let shifted = |time_s: f32| 80.0 + (40.0 * time_s).sin();
+    for rate_dps in [&shifted as &dyn Fn(f32) -> f32, &|_| 200.0, &|_| 300.0] {
+        for has_z in [true, false] {
+            let (verdicts, _) = roll(has_z, false, rate_dps);
+            assert!(!verdicts.iter().any(|verdict| verdict.stage == Stage::Confirmed), "{verdicts:?}");
+        }
+    }
+}
+
+#[test]
+fn a_rate_that_does_not_move_is_stuck_but_for_a_straight_road() {
+    for (rate_dps, expected) in [(200.0, vec![FaultKind::Stuck]), (300.0, vec![FaultKind::Stuck]), (2.0, vec![])] {
+        assert_eq!(roll(true, false, |_| rate_dps).1, expected, "{rate_dps} °/s");
+    }
+}

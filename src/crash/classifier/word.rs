@@ -7,7 +7,7 @@ use crate::crash::verdict::{DeltaV, Direction, Evidence, Side, Stage, Verdict};
 
 use super::event::Event;
 use super::track::Track;
-use super::{Classifier, Rate, Slot};
+use super::{Classifier, Slot};
 
 impl Classifier {
     /// The verdict at this moment.
@@ -58,7 +58,7 @@ impl Classifier {
     }
 
     fn has_roll_rate(&self) -> bool {
-        self.slots.iter().any(|slot| matches!(slot, Slot::Rate(Rate { axes: [true, _, _], .. })))
+        self.slots.iter().any(|slot| matches!(slot, Slot::Rate(rate) if rate.has_roll()))
     }
 
     fn evidence(&self, event: &Event, track: Option<&Track>) -> Evidence {
