@@ -12,8 +12,7 @@ pub(super) struct Roll {
     calm_since: Option<MonoTime>,
     /// Angle in degrees.
     angle_deg: f32,
-    /// Largest magnitudes since [`Roll::restart`].
-    pub(super) widest_deg: f32,
+    /// Largest magnitude since [`Roll::restart`].
     pub(super) fastest_dps: f32,
 }
 
@@ -40,7 +39,6 @@ impl Roll {
                 self.angle_deg = 0.0;
             }
         }
-        self.widest_deg = self.widest_deg.max(self.angle_deg.abs());
         self.fastest_dps = self.fastest_dps.max(rate_dps.abs());
     }
 
@@ -49,9 +47,13 @@ impl Roll {
         self.angle_deg.abs() >= limit::ROLLOVER_DEG
     }
 
-    /// The largest values count from now on.
+    /// When it was told last.
+    pub(super) fn told(&self) -> Option<MonoTime> {
+        self.last.map(|(at, _)| at)
+    }
+
+    /// The largest value counts from now on.
     pub(super) fn restart(&mut self) {
-        self.widest_deg = self.angle_deg.abs();
         self.fastest_dps = self.last.map_or(0.0, |(_, rate)| rate.abs());
     }
 }

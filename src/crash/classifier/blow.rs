@@ -58,8 +58,9 @@ pub(super) struct Blow {
     pub(super) swings: u8,
     /// What it changed of the velocity as far as could be seen, in m/s, and its direction.
     delta_v: f32,
-    /// Of that so much is left at its end.
-    kept: f32,
+    /// What is left of that at its end, and what was taken of it after, in m/s.
+    left_mps: f32,
+    taken_mps: f32,
     way: [f32; 2],
     /// What has pushed back across the car since, beyond what the bend of its way explains, in m/s.
     back_mps: f32,
@@ -94,7 +95,8 @@ impl Blow {
             form: Form { is_shaken: pulse.is_shaken(), is_square: pulse.is_square() },
             swings: pulse.swings(),
             delta_v: pulse.largest_delta_v,
-            kept: pulse.delta_v() / length,
+            left_mps: pulse.delta_v(),
+            taken_mps: 0.0,
             way: pulse.largest.map(|part| part / length),
             back_mps: 0.0,
             hard: Duration::ZERO,
@@ -110,6 +112,7 @@ impl Blow {
             return;
         }
         let back = -(now.off[0] * self.way[0] + now.off[1] * self.way[1]);
+        self.taken_mps += back * period.as_secs_f32();
         let is_hard = back > limit::SWING_MPS2 && since <= limit::SWING_WINDOW;
         self.hard = if is_hard { self.hard + period } else { Duration::ZERO };
         self.is_swing |= self.hard >= limit::SWING_DWELL;
@@ -151,22 +154,29 @@ impl Blow {
         self.before.roughness <= limit::STILL_MPS3
     }
 
-    /// It pushed into one direction, and not as numbers do.
+    /// It pushed into one direction.
+    pub(super) fn is_one_way(&self) -> bool {
+        self.swings <= 1 && self.coherence >= limit::COHERENT_SHARE
+    }
+
+    /// It did, and not as numbers do.
     pub(super) fn has_form(&self) -> bool {
-        !self.form.is_square && self.swings <= 1 && self.coherence >= limit::COHERENT_SHARE
+        !self.form.is_square && self.is_one_way()
     }
 
     /// It is as long as a blow, and has more in it than a kerb and a brake together.
     pub(super) fn is_whole(&self) -> bool {
         let is_brief = self.is_lateral() || self.dwell <= limit::LONGEST_ALONG;
         let is_calm = self.before.unrest <= limit::BLOW_RISE;
-        let is_more = is_calm || self.is_trip() || (self.form.is_shaken && self.delta_v >= limit::BRAKED_KERB_MPS);
+        let is_held = self.is_across() || self.dwell >= limit::BRAKED_DWELL;
+        let is_large = self.form.is_shaken && self.delta_v >= limit::BRAKED_KERB_MPS && is_held;
+        let is_more = is_calm || self.is_trip() || is_large;
         is_brief && is_more
     }
 
     /// What pushed a sensor in a hand so far would have to stop it again.
     pub(super) fn is_out_of_reach(&self) -> bool {
-        let is_far = self.delta_v * self.kept >= limit::OUT_OF_REACH_MPS;
+        let is_far = self.left_mps >= limit::OUT_OF_REACH_MPS && self.taken_mps < self.left_mps / 2.0;
         self.dwell >= limit::CONFIRM_DWELL && is_far && !self.is_swing
     }
 

@@ -18,8 +18,10 @@ pub(super) struct Event {
     pub(super) gnss_before: Option<f32>,
     /// It rolled a second before contact: wheels of a car that goes aside stand.
     pub(super) was_rolling: bool,
-    /// How far the car slid aside just before contact.
-    pub(super) slide_deg: f32,
+    /// The car went aside just before contact: nobody steered it any more.
+    pub(super) was_sliding: bool,
+    /// It has turned over by its roll rate.
+    pub(super) has_rolled: bool,
     /// Newest speed loss within [`limit::SPEED_WINDOW`] of contact.
     pub(super) speed_lost: Option<f32>,
     /// What of it was lost in the pulse, as far as rolling wheels tell.
@@ -45,11 +47,6 @@ impl Event {
         let (before, after) = self.wheels_before.zip(after)?;
         let is_rolling = after >= limit::ROLLING_MPS && after >= limit::KEPT_SHARE * before;
         is_rolling.then_some(before - after)
-    }
-
-    /// It went aside before the blow already: nobody steered it any more.
-    pub(super) fn was_sliding(&self) -> bool {
-        self.slide_deg >= limit::SLIDING_DEG
     }
 
     pub(super) fn is_confirmed(&self) -> bool {

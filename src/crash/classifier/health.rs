@@ -48,12 +48,13 @@ pub(super) struct Health {
     exists: [bool; 3],
     limits: Limits,
     began: Option<MonoTime>,
+    looked: MonoTime,
 }
 
 impl Health {
     pub(super) fn new(exists: [bool; 3], range: f32, longest_at_edge: Duration, kind: Kind) -> Self {
         let limits = Limits { kind, edge: range * limit::CLIPPED_SHARE, longest_at_edge };
-        Self { axes: [Axis::default(); 3], exists, limits, began: None }
+        Self { axes: [Axis::default(); 3], exists, limits, began: None, looked: MonoTime::ZERO }
     }
 
     /// The axis exists and has no fault.
@@ -74,11 +75,17 @@ impl Health {
         report: &mut impl FnMut(usize, FaultKind),
     ) {
         let began = *self.began.get_or_insert(at);
+        // While a crash is under way nobody looks: its time proves nothing.
+        let has_paused = at.since(self.looked) >= limit::SENSOR_SILENCE;
+        self.looked = at;
         for (index, value) in values.into_iter().enumerate() {
             if !self.exists[index] {
                 continue;
             }
             let axis = &mut self.axes[index];
+            if has_paused {
+                (axis.heard, axis.same_since, axis.edge_since) = (at, at, None);
+            }
             let value = value.filter(|value| value.is_finite());
             let seen = axis.look(at, value, is_moving, self.limits, began);
             match (axis.fault, seen) {

@@ -42,7 +42,7 @@ use attitude::{Gravity, Roll};
 use event::Event;
 use learner::Driven;
 use motion::{Heading, Speed};
-use rate::Rate;
+use rate::{Rate, Told};
 use track::Track;
 
 /// Verdicts that wait to be fetched: an event says three words at once at most, and the caller fetches after each
@@ -224,12 +224,18 @@ impl Classifier {
             Some(Slot::Rate(rate)) => {
                 let turning =
                     rate.observe(at, sample.axes, is_moving, is_calm, &mut reporter(faults, sample.sensor, at));
-                if let Some(roll_dps) = turning.roll_dps {
-                    self.roll.observe(at, roll_dps);
-                    self.weigh_roll(at);
+                match turning.roll {
+                    Told::Dps(roll_dps) => {
+                        self.roll.observe(at, roll_dps);
+                        self.weigh_roll(at);
+                    }
+                    Told::Faulty => self.roll = Roll::default(),
+                    Told::Nothing => {}
                 }
-                if let Some(yaw_dps) = turning.yaw_dps {
-                    self.heading.observe(at, yaw_dps, speed_mps, across_mps2);
+                match turning.yaw {
+                    Told::Dps(yaw_dps) => self.heading.observe(at, yaw_dps, speed_mps, across_mps2),
+                    Told::Faulty => self.heading.forget(),
+                    Told::Nothing => {}
                 }
             }
             None => {}
@@ -275,13 +281,19 @@ impl Classifier {
         }
     }
 
-    /// No road turns a car so far, where gravity does not pull downwards any more either, or something has struck it.
+    /// No road turns a car so far, where gravity does not pull downwards any more either. Without gravity, and in a car that
+    /// stands, where a hand can turn the whole unit, something else must have told of a crash.
     fn weigh_roll(&mut self, at: MonoTime) {
-        if !self.roll.is_over() || !self.gravity.has_left(at).unwrap_or(self.event.is_some()) {
+        let is_told = self.event.as_ref().is_some_and(Event::is_confirmed);
+        let has_left = self.gravity.has_left(at).unwrap_or(is_told);
+        if !self.roll.is_over() || !has_left || (self.has_stood() && !is_told) {
             return;
         }
         if self.event.is_none() {
             self.open(at);
+        }
+        if let Some(event) = &mut self.event {
+            event.has_rolled = true;
         }
         if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) {
             self.say(Stage::Confirmed);
@@ -342,7 +354,8 @@ impl Classifier {
             gnss_before: self.gnss.at(contact, limit::SPEED_WINDOW),
             was_rolling: (self.wheels.at(contact - limit::SPEED_WINDOW, limit::SPEED_FRESH))
                 .is_some_and(|before| before >= limit::MOVING_MPS),
-            slide_deg: self.heading.slide_deg(),
+            was_sliding: self.heading.is_sliding(self.now),
+            has_rolled: false,
             speed_lost: None,
             pulse_loss: None,
             tilt_deg: None,

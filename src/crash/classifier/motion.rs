@@ -107,10 +107,12 @@ struct Slide {
     /// No car is slower: wheels that roll show it, wheels that slip show less.
     speed_mps: f32,
     angle_rad: f32,
+    /// The angle is that of a slide since.
+    since: Option<MonoTime>,
 }
 
 impl Slide {
-    fn turn(&mut self, span_s: f32, rate_rad: f32, speed_mps: f32, across_mps2: f32) {
+    fn turn(&mut self, at: MonoTime, span_s: f32, rate_rad: f32, speed_mps: f32, across_mps2: f32) {
         let felt = (across_mps2 + limit::SLIDING_SLACK_MPS2).min(limit::TIRE_SUSTAINED_MPS2);
         self.speed_mps = speed_mps.max(self.speed_mps - felt * span_s);
         let turn_rad = if self.speed_mps < limit::SLIDING_MPS {
@@ -119,6 +121,8 @@ impl Slide {
             rate_rad.abs() - felt / self.speed_mps
         };
         self.angle_rad = (self.angle_rad + turn_rad * span_s).max(0.0);
+        let is_sliding = self.angle_rad.to_degrees() >= limit::SLIDING_DEG;
+        self.since = if is_sliding { self.since.or(Some(at)) } else { None };
     }
 }
 
@@ -140,7 +144,7 @@ impl Heading {
             } else {
                 let (span_s, rate_rad) = (span.as_secs_f32(), f32::midpoint(old, rate_dps).to_radians());
                 self.angle_rad += rate_rad * span_s;
-                self.slide.turn(span_s, rate_rad, speed_mps.unwrap_or(0.0), across_mps2);
+                self.slide.turn(at, span_s, rate_rad, speed_mps.unwrap_or(0.0), across_mps2);
             }
         }
         self.last = Some((at, rate_dps));
@@ -178,9 +182,16 @@ impl Heading {
         (moment.since(turn.at) <= limit::TURN_FRESH).then_some(turn.rate_dps)
     }
 
-    /// How far it slides aside at least, in °.
-    pub(super) fn slide_deg(&self) -> f32 {
-        self.slide.angle_rad.to_degrees()
+    /// It slides aside, and not for longer than cars do.
+    pub(super) fn is_sliding(&self, now: MonoTime) -> bool {
+        let is_fresh = self.last.is_some_and(|(at, _)| now.since(at) <= limit::ROLL_MAX_GAP);
+        is_fresh && self.slide.since.is_some_and(|since| now.since(since) <= limit::LONGEST_SLIDE)
+    }
+
+    /// What was told was wrong.
+    pub(super) fn forget(&mut self) {
+        self.points.clear();
+        (self.last, self.angle_rad, self.slide) = (None, 0.0, Slide::default());
     }
 
     /// The mean rate since then in rad/s.

@@ -92,8 +92,12 @@ impl Classifier {
             let Some(blow) = track.blow.filter(|blow| blow.contact >= event.contact && blow.is_fresh(self.now)) else {
                 return false;
             };
+            let has_lost_wheels = || {
+                let is_clear = blow.has_form() && blow.swings == 0 && blow.dwell >= limit::CONFIRM_DWELL;
+                is_clear && self.has_lost_wheels(track, event)
+            };
             let is_sudden = track.is_calm() && blow.is_sudden(self.was_braking(event));
-            is_asked && is_sudden && self.is_blow_on_car(track, &blow, event)
+            is_asked && (has_lost_wheels() || (is_sudden && self.is_blow_on_car(track, &blow, event)))
         })
     }
 
@@ -101,17 +105,21 @@ impl Classifier {
         if event.is_standing() {
             return blow.has_form() && self.is_blow_on_standing_car(track, blow);
         }
-        let is_alone = blow.is_smooth() && blow.is_alone() && blow.has_settled(self.now, limit::SWING_BACK);
-        if is_alone && blow.clipped >= limit::SUSPECT_DWELL && (event.was_sliding() || self.turns_on(blow)) {
-            return true;
+        let has_turned = self.turn_dps(blow.contact) >= limit::TURNED_DPS;
+        let is_out_of_the_calm = blow.is_smooth() && blow.is_alone() && blow.has_settled(self.now, limit::SWING_BACK);
+        // Whoever slid or turns on was struck, also by what is too short to have a form.
+        if is_out_of_the_calm && blow.clipped >= limit::CLIPPED_LEAST {
+            let turns_on = self.turns_on(blow) && (has_turned || blow.is_one_way());
+            if turns_on || (event.was_sliding && blow.is_one_way()) {
+                return true;
+            }
         }
         if !blow.has_form() {
             return false;
         }
-        let has_turned = self.turn_dps(blow.contact) >= limit::TURNED_DPS;
         (has_turned && blow.has_settled(self.now, limit::SETTLE))
-            || (event.was_sliding() && blow.is_smooth() && blow.is_trip() && blow.is_past(self.now))
-            || (is_alone && (blow.slides() || self.is_blow_by_form(track, blow, event)))
+            || (event.was_sliding && blow.is_smooth() && blow.is_trip() && blow.is_past(self.now))
+            || (is_out_of_the_calm && (blow.slides() || self.is_blow_by_form(track, blow, event)))
     }
 
     /// Hands carry sensors in cars that stand: those do not begin at once, and neither slide nor keep what they pushed.
@@ -127,12 +135,12 @@ impl Classifier {
     /// No other witness: a first blow of the form of one, with calm around it.
     fn is_blow_by_form(&self, track: &Track, blow: &Blow, event: &Event) -> bool {
         blow.dwell >= limit::CONFIRM_DWELL
-            && blow.clipped >= limit::SUSPECT_DWELL
+            && blow.clipped >= limit::CLIPPED_LEAST
             && blow.coherence >= limit::CLEAR_SHARE
             && blow.is_whole()
             && blow.contact.since(event.contact) <= limit::FIRST_BLOW
             && !track.was_suspicious(self.now)
             && (blow.is_trip() || blow.is_followed_by_calm(self.now))
-            && (blow.is_across() || !self.wheels_tell_a_kerb(blow, event))
+            && if blow.is_across() { !self.goes_straight_on(blow) } else { !self.wheels_tell_a_kerb(blow, event) }
     }
 }

@@ -254,7 +254,9 @@ impl Pulse {
         if self.is_active() {
             self.is_over = true;
         } else if now.push() >= limit::ONSET_MPS2 {
-            *self = Self { contact: Some(now.at), last_above: now.at, ..Self::default() };
+            // What was before is not known, which is no calm.
+            let before = Before { unrest: Duration::MAX, roughness: f32::MAX };
+            *self = Self { contact: Some(now.at), last_above: now.at, before, ..Self::default() };
         }
     }
 

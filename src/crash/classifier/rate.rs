@@ -16,11 +16,20 @@ pub(super) struct Rate {
     health: Health,
 }
 
+/// What a sample tells of one axis of the car.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Told {
+    Dps(f32),
+    /// The axis cannot be believed, and what it told before neither.
+    Faulty,
+    Nothing,
+}
+
 /// What a sample tells of the car.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turning {
-    pub(super) roll_dps: Option<f32>,
-    pub(super) yaw_dps: Option<f32>,
+    pub(super) roll: Told,
+    pub(super) yaw: Told,
 }
 
 impl Rate {
@@ -34,8 +43,9 @@ impl Rate {
         }
     }
 
-    pub(super) const fn has_roll(&self) -> bool {
-        self.has_roll
+    /// It can tell whether the car rolls over.
+    pub(super) fn sees_roll(&self) -> bool {
+        self.has_roll && self.mounting == Mounting::Chassis && self.health.is_good(0)
     }
 
     /// Takes a sample in. A faulty axis tells nothing; after a crash nothing is a fault.
@@ -50,8 +60,12 @@ impl Rate {
         if is_calm {
             self.health.observe(at, axes, is_moving, report);
         }
-        let of =
-            |index: usize| axes[index].filter(|_| self.mounting == Mounting::Chassis && self.health.is_good(index));
-        Turning { roll_dps: of(0), yaw_dps: of(2).filter(|_| self.is_stated) }
+        let of = |index: usize| match axes[index] {
+            _ if self.mounting != Mounting::Chassis || (index == 2 && !self.is_stated) => Told::Nothing,
+            _ if self.health.fault(index).is_some() => Told::Faulty,
+            Some(rate_dps) if rate_dps.is_finite() && self.health.is_good(index) => Told::Dps(rate_dps),
+            _ => Told::Nothing,
+        };
+        Turning { roll: of(0), yaw: of(2) }
     }
 }

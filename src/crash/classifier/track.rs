@@ -52,7 +52,7 @@ pub(super) struct Track {
     period: Duration,
     /// Samples further apart are not joined.
     max_gap: Duration,
-    /// It reports without a gap since.
+    /// It reports without a pause since.
     speaks_since: MonoTime,
     /// After a silence: readings count for nothing before this, but teach the baseline.
     settled: MonoTime,
@@ -189,7 +189,7 @@ impl Track {
         self.doubted.is_some_and(|doubted| now.since(doubted) <= limit::DISTRUST)
     }
 
-    /// It reports without a gap since.
+    /// It reports without a pause since.
     pub(super) const fn speaks_since(&self) -> MonoTime {
         self.speaks_since
     }
@@ -224,7 +224,8 @@ impl Track {
     /// It has not stirred after the blow for as long as a hand would take to stop it.
     pub(super) fn rests_after(&self, blow: &Blow, now: MonoTime) -> bool {
         let has_stirred = self.unrest.is_some_and(|(_, last)| last > blow.ended + limit::RINGING);
-        !has_stirred && !self.is_silent(now) && now.since(blow.ended) >= limit::OUT_OF_REACH_AFTER
+        let is_watched = !self.is_silent(now) && self.speaks_since <= blow.ended;
+        is_watched && !has_stirred && now.since(blow.ended) >= limit::OUT_OF_REACH_AFTER
     }
 
     /// The pulse goes on.
@@ -253,10 +254,10 @@ impl Track {
         is_hard && self.mounting == Mounting::Chassis && self.pulse.is_active()
     }
 
-    /// A blow that is not over when the sensor falls silent.
+    /// A blow that is not over, and was at the end of the range, when the sensor falls silent.
     pub(super) fn is_cut_off(&self, now: MonoTime) -> bool {
         let pulse = &self.pulse;
-        let is_held = pulse.longest_dwell >= limit::CONFIRM_DWELL_LATERAL && pulse.clipped >= limit::SUSPECT_DWELL;
+        let is_held = pulse.longest_dwell >= limit::CONFIRM_DWELL_LATERAL && pulse.clipped >= limit::CLIPPED_LEAST;
         self.is_silent(now) && pulse.is_active() && is_held
     }
 
@@ -313,7 +314,7 @@ impl Track {
             self.pulse = Pulse::default();
         }
         let span = self.last.map(|last| at.since(last.at)).filter(|span| *span <= self.max_gap);
-        if span.is_none() {
+        if silence >= limit::SENSOR_PAUSE {
             self.speaks_since = at;
         }
         let span_s = span.map_or(0.0, |span| span.as_secs_f32());

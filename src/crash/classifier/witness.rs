@@ -65,16 +65,30 @@ impl Classifier {
     pub(super) fn turns_on(&self, blow: &Blow) -> bool {
         let by = |moment| self.heading.change_dps(blow.contact, moment);
         let (first, later) = (by(blow.ended + limit::RINGING), by(blow.ended + limit::TURN_LASTS));
-        let jump = self.heading.jump_dps(blow.contact, limit::TURNED_WITHIN).unwrap_or_default();
-        let left = first.zip(later).map(|(first, later)| later * first.signum() / jump);
+        let first = first.filter(|first| first.abs() >= limit::TURNED_ON_DPS);
+        let left = first.zip(later).map(|(first, later)| later / first);
         self.turn_dps(blow.contact) >= limit::TURNED_ON_DPS
             && left.is_some_and(|left| (limit::TURN_LEFT_SHARE..=limit::TURN_FADED_SHARE).contains(&left))
+    }
+
+    /// A blow across the car has not turned it at all; false where that is not known.
+    pub(super) fn goes_straight_on(&self, blow: &Blow) -> bool {
+        let jump = self.heading.jump_dps(blow.contact, limit::TURNED_WITHIN);
+        jump.is_some_and(|jump| jump < limit::TURNED_STANDING_DPS)
+    }
+
+    /// It stands, and did so for a while, as far as its wheels tell.
+    pub(super) fn has_stood(&self) -> bool {
+        let stands = |mps: f32| mps < limit::ROLLING_MPS;
+        let earlier = self.wheels.at(self.now - limit::SPEED_WINDOW * 2, limit::SPEED_FRESH);
+        earlier.is_some_and(stands) && self.wheels.fresh(self.now, limit::SPEED_FRESH).is_some_and(stands)
     }
 
     /// It turns faster than the blow has left it.
     pub(super) fn turns_more(&self, blow: &Blow) -> bool {
         let by_blow = self.heading.jump_dps(blow.contact, limit::TURNED_WITHIN).unwrap_or_default();
-        let now = self.heading.told().and_then(|told| self.heading.change_dps(blow.contact, told));
+        let told = self.heading.told().filter(|told| self.now.since(*told) <= limit::TURN_FRESH);
+        let now = told.and_then(|told| self.heading.change_dps(blow.contact, told));
         now.is_none_or(|now| now.abs() > by_blow + limit::TURNED_STANDING_DPS / 2.0)
     }
 

@@ -53,12 +53,14 @@ impl Classifier {
 
     fn rollover(&self, event: &Event) -> Option<bool> {
         let by_tilt = event.tilt_deg.map(|tilt| tilt >= limit::ROLLOVER_DEG);
-        let by_rate = self.has_roll_rate().then_some(self.roll.widest_deg >= limit::ROLLOVER_DEG);
+        let by_rate = self.has_roll_rate(event).then_some(event.has_rolled);
         if by_tilt == Some(true) { by_tilt } else { by_rate }
     }
 
-    fn has_roll_rate(&self) -> bool {
-        self.slots.iter().any(|slot| matches!(slot, Slot::Rate(rate) if rate.has_roll()))
+    /// A roll rate was told since contact.
+    fn has_roll_rate(&self, event: &Event) -> bool {
+        let sees = self.slots.iter().any(|slot| matches!(slot, Slot::Rate(rate) if rate.sees_roll()));
+        sees && self.roll.told().is_some_and(|told| told >= event.contact)
     }
 
     fn evidence(&self, event: &Event, track: Option<&Track>) -> Evidence {
@@ -72,7 +74,7 @@ impl Classifier {
             restraints: self.restraints,
             speed_lost_mps: event.speed_lost,
             tilt_deg: event.tilt_deg,
-            roll_rate_dps: self.has_roll_rate().then_some(self.roll.fastest_dps),
+            roll_rate_dps: self.has_roll_rate(event).then_some(self.roll.fastest_dps),
             bus_silent: event.bus_silent,
         }
     }

@@ -147,7 +147,9 @@ fn kerb(scene: &mut Scene) {
     scene.variant = format!("{:.0} ms, {:.1} g at {:.0} km/h", duration_s * 1e3, peak / GRAVITY, speed * KMH);
     axle_hit(scene, event_s, duration_s, amplitude);
     let yaw_dps = scene.rng.between(0.0, 20.0) * angle.signum();
-    scene.script.rates[2].plateau(event_s, 0.1, 0.1, yaw_dps);
+    let fall_s = scene.rng.between(0.05, 0.2);
+    let yaw = scene.script.rates[2].to(event_s, 0.0).to(event_s + 0.1, yaw_dps);
+    yaw.to(event_s + 0.2, yaw_dps).to(event_s + 0.2 + fall_s, 0.0);
     let mut end_s = event_s;
     if scene.chance(0.6) {
         let after = amplitude.map(|axis| axis * scene.rng.between(0.5, 1.0));
