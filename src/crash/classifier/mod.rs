@@ -472,3 +472,5 @@ fn restraint_bit(restraint: Restraint) -> u8 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turn_tests;

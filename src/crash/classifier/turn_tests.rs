@@ -1,0 +1,133 @@
+//! What the way a car turns tells of a crash through a sensor that clips.
+
+use crate::crash::sensor::{Mounting, Orientation, Quantity, SensorIx, SensorSpec};
+use crate::crash::{Observation, Sample, Stage, Verdict};
+use crate::time::MonoTime;
+
+use super::Classifier;
+
+/// Samples of both sensors are so far apart, in s.
+const STEP_S: f32 = 0.012;
+/// The car drives or stands for so long before the blow: longer than any slide.
+const BEFORE_S: f32 = 8.0;
+
+fn sensor(name: &str, quantity: Quantity, axes: [bool; 3], range: f32) -> SensorSpec {
+    SensorSpec {
+        name: name.to_owned(),
+        quantity,
+        axes,
+        range,
+        rate_hz: 83.0,
+        noise: 0.05,
+        mounting: Mounting::Chassis,
+        orientation: Orientation::Stated,
+        is_protected: true,
+    }
+}
+
+/// A car at that speed, with a push by x and y and a yaw rate or roll rate, each by the time since the blow.
+struct Drive<'f> {
+    speed_mps: f32,
+    push: &'f dyn Fn(f32) -> [f32; 2],
+    yaw_dps: &'f dyn Fn(f32) -> f32,
+    roll_dps: &'f dyn Fn(f32) -> f32,
+}
+
+impl Drive<'_> {
+    fn verdicts(&self) -> Vec<Verdict> {
+        let mut classifier = Classifier::new(&[
+            sensor("stability", Quantity::Acceleration, [true, true, false], 18.4),
+            sensor("rate", Quantity::AngularRate, [true, false, true], 300.0),
+        ]);
+        let mut verdicts = Vec::new();
+        for step in 0_u16..1_000 {
+            let at = MonoTime::from_nanos(1_000_000_000 + u64::from(step) * 12_000_000);
+            let time_s = f32::from(step) * STEP_S - BEFORE_S;
+            let noise = if step % 2 == 0 { 0.05 } else { -0.05 };
+            let [x, y] = (self.push)(time_s).map(|push| Some((push + noise).clamp(-18.4, 18.4)));
+            let rates = [Some((self.roll_dps)(time_s)), None, Some((self.yaw_dps)(time_s) + noise)];
+            if step % 2 == 0 {
+                classifier.observe(at, &Observation::WheelSpeed(self.speed_mps));
+            }
+            classifier.observe(at, &Observation::Sample(Sample { sensor: SensorIx(0), axes: [x, y, None] }));
+            classifier.observe(at, &Observation::Sample(Sample { sensor: SensorIx(1), axes: rates }));
+            verdicts.extend(std::iter::from_fn(|| classifier.poll_verdict()));
+        }
+        verdicts
+    }
+
+    fn is_confirmed(&self) -> bool {
+        self.verdicts().iter().any(|verdict| verdict.stage == Stage::Confirmed)
+    }
+}
+
+/// Two samples at the end of the range across the car.
+fn brief(time_s: f32) -> [f32; 2] {
+    if (0.0..0.02).contains(&time_s) { [3.0, 25.0] } else { [0.0; 2] }
+}
+
+fn nothing(_: f32) -> f32 {
+    0.0
+}
+
+/// Rises to 20 °/s within the blow, and goes on as `after` says by the time since.
+fn turned(after: impl Fn(f32) -> f32) -> impl Fn(f32) -> f32 {
+    move |time_s| match time_s {
+        ..0.0 => 0.0,
+        0.0..0.03 => 20.0 * time_s / 0.03,
+        _ => after(time_s - 0.03),
+    }
+}
+
+#[test]
+fn a_car_that_turns_on_and_ever_more_slowly_was_struck() {
+    let drive = |yaw_dps: &dyn Fn(f32) -> f32| {
+        Drive { speed_mps: 10.0, push: &brief, yaw_dps, roll_dps: &nothing }.is_confirmed()
+    };
+    assert!(drive(&turned(|since| 20.0 * (1.0 - since / 0.9).max(0.0))), "slides to its end");
+    assert!(!drive(&turned(|since| 20.0 * (-since / 0.1).exp())), "tires have stopped it");
+    assert!(!drive(&turned(|_| 20.0)), "goes through a bend");
+    assert!(!drive(&turned(|since| 20.0 + 20.0 * since)), "is steered");
+    assert!(!drive(&turned(|since| if since < 0.1 { 20.0 } else { -10.0 })), "swings back");
+    assert!(!drive(&nothing), "goes straight on");
+}
+
+#[test]
+fn a_yaw_rate_whose_zero_is_off_is_no_slide_for_ever() {
+    let skid = |time_s: f32| if (-1.0..0.0).contains(&time_s) { 60.0 } else { 0.0 };
+    let off = |_: f32| 12.0;
+    let drive = |yaw_dps: &dyn Fn(f32) -> f32| {
+        Drive { speed_mps: 15.0, push: &brief, yaw_dps, roll_dps: &nothing }.is_confirmed()
+    };
+    assert!(drive(&skid) && !drive(&off));
+}
+
+#[test]
+fn what_pushed_a_car_that_stands_out_of_reach_is_not_taken_back() {
+    let pushed = |back_mps2: f32| {
+        move |time_s: f32| match time_s {
+            0.0..0.12 => [50.0 * (std::f32::consts::PI * time_s / 0.12).sin(), 0.0],
+            0.17..0.62 => [-back_mps2, 0.0],
+            _ => [0.0; 2],
+        }
+    };
+    let drive = |back_mps2: f32, yaw_dps: &dyn Fn(f32) -> f32| {
+        Drive { speed_mps: 0.0, push: &pushed(back_mps2), yaw_dps, roll_dps: &nothing }.is_confirmed()
+    };
+    assert!(drive(0.0, &nothing), "rolls away");
+    assert!(!drive(3.4, &nothing), "a hand has stopped it");
+    assert!(!drive(6.0, &nothing), "a hand has stopped it harder");
+    assert!(!drive(0.0, &|_| 40.0), "a hand turns it");
+}
+
+#[test]
+fn a_roll_rate_that_failed_makes_no_rollover_of_a_later_crash() {
+    let push = |time_s: f32| if (0.0..0.1).contains(&time_s) { [-25.0, 1.0] } else { [0.0; 2] };
+    let yaw_dps = turned(|since| 40.0 * (1.0 - since).max(0.0));
+    for (roll_dps, told) in [(200.0, None), (300.0, None), (0.5, Some(false))] {
+        let stuck = |time_s: f32| if time_s < -4.0 { 0.0 } else { roll_dps };
+        let verdicts = Drive { speed_mps: 15.0, push: &push, yaw_dps: &yaw_dps, roll_dps: &stuck }.verdicts();
+        let last = verdicts.last().expect("a crash");
+        assert_eq!((last.stage, last.rollover), (Stage::Graded, told), "{roll_dps} °/s");
+    }
+}
