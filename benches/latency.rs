@@ -53,7 +53,7 @@ mod wire;
 #[path = "../tests/support/mosquitto.rs"]
 mod mosquitto;
 
-/// Identifiers of the messages with inertial samples: `InertialHigh`, `InertialLow`.
+/// Identifiers of the messages with accelerations: `InertialHigh`, `InertialLow`.
 const INERTIAL: [u32; 2] = [96, 224];
 /// The lamps that come and go while disturbed.
 const LAMPS: [&str; 6] = ["Abs", "Esc", "Airbag", "PowerSteering", "EngineMalfunction", "BrakeSystem"];

@@ -14,7 +14,7 @@ pub enum FaultKind {
     ZeroShift,
     /// It swings to and fro faster and wider than the car's structure can.
     Resonance,
-    /// It gives no value, or nothing but zero, while others of the same sensor live.
+    /// It gives no value, or, of an accelerometer, nothing but zero, while others of the same sensor live.
     DeadAxis,
     /// What was wrong is over.
     Recovered,

@@ -80,7 +80,7 @@ pub const SUSPECT_DELTA_V_MPS: f32 = 0.5;
 /// A suspicion from a clipped sensor: time above [`TIRE_LIMIT_MPS2`]; two frames at 83 Hz.
 pub const SUSPECT_DWELL: Duration = Duration::from_millis(11);
 
-/// Time at the end of the range without which a blow of a sensor that clips has none: two frames at 83 Hz.
+/// So long a blow holds a sensor that clips at the end of its range, at the least: two frames at 83 Hz (evaluation).
 pub const CLIPPED_LEAST: Duration = Duration::from_millis(11);
 
 /// Time above [`TIRE_LIMIT_MPS2`] that confirms: four frames at 83 Hz. Four recorded crashes fire within 36 to 55 ms,
@@ -229,12 +229,17 @@ pub const ROLLOVER_DEG: f32 = 60.0;
 /// flies (physics); braking and bends leave it whole, and holes for 0.1 s at most.
 pub const UPSET_SHARE: f32 = 0.7;
 
-/// A rate that does not move is believed up to so much, in °/s: the zero of the sensor, and what a straight road leaves.
+/// A rate that does not move is believed up to so much, in °/s: the zero of the sensor, and what a straight road leaves
+/// (assumed: 0.8 °/s is one standard deviation of such zeros).
 pub const RATE_AT_REST_DPS: f32 = 3.0;
 
 /// A car on its wheels does not spin faster than its rate sensors see for so long: it turns by half a turn and more in it; and
 /// a rollover that gravity follows has been told by then (physics).
 pub const LONGEST_SPIN: Duration = Duration::from_secs(1);
+
+/// No car rolls for longer: eight quarter turns take 2 to 5 s (assumed). What has turned over for longer is a rate whose zero
+/// has shifted.
+pub const LONGEST_ROLL: Duration = Duration::from_secs(5);
 
 /// Rates below this are a car on a road, in °/s (recorded: 15 at most on rough roads).
 pub const ROLL_CALM_DPS: f32 = 15.0;
@@ -384,14 +389,18 @@ pub const TURNED_ON_DPS: f32 = 10.0;
 /// J·v / (c·(a² + b²)), 0.09 s at 36 km/h and 0.2 s at 80 (physics: 2,500 kg·m², 80 kN/rad an axle, 1.3 and 1.4 m).
 pub const TURN_LASTS: Duration = Duration::from_millis(450);
 
-/// They leave a tenth of it at 80 km/h; most cars that slide leave more than this share (physics; evaluation).
+/// The same for cars that are not faster, in m/s: 100 km/h. Beyond it tires take longer (see [`TURN_LASTS`]).
+pub const TURNED_ON_BELOW_MPS: f32 = 28.0;
+
+/// They leave 0.2 of it at 100 km/h; most cars that slide leave more than this share (physics; evaluation).
 pub const TURN_LEFT_SHARE: f32 = 0.25;
 
 /// A car that goes through a bend turns on as it did, one that slides turns more slowly by then (physics).
 pub const TURN_FADED_SHARE: f32 = 0.9;
 
 /// The yaw rate that a blow adds to a car that stands, or at the least to one that is struck across, in °/s: beyond the noise
-/// and offset of the sensor. A car that stands and turned as fast before is none: its sensor is in a hand.
+/// and offset of the sensor. A car that stands and turned as fast before is none: its sensor is in a hand
+/// (assumed: five standard deviations of such zeros).
 pub const TURNED_STANDING_DPS: f32 = 4.0;
 
 /// The side to which a car turns is that of a yaw rate no older than this: three samples of the slowest known sensor.
@@ -454,14 +463,14 @@ pub const TRIP_RISE: Duration = Duration::from_millis(200);
 /// (physics); what rattles with 2 m/s² and more exceeds it twice over.
 pub const ROUGH_MPS3: f32 = 200.0;
 
-/// The same where the yaw rate, which a loose unit turns too, is the only other witness.
+/// The same where the yaw rate, which a loose unit turns too, is the only other witness, or there is none (evaluation).
 pub const SMOOTH_MPS3: f32 = 100.0;
 
 /// The same of a car that stands: noise, and nobody's hand.
 pub const STILL_MPS3: f32 = 45.0;
 
 /// A blow along the car that is longer beyond tires shows in its wheels; without them it is a brake and a shifted zero
-/// (recorded: 113 ms).
+/// (recorded: 72, and at least 108 ms).
 pub const LONGEST_ALONG: Duration = Duration::from_millis(150);
 
 /// A kerb and a brake together take less of the speed at once, in m/s: 3 km/h (assumed), and 0.8 g for 50 ms.

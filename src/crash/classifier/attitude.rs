@@ -10,8 +10,9 @@ use crate::time::MonoTime;
 pub(super) struct Roll {
     last: Option<(MonoTime, f32)>,
     calm_since: Option<MonoTime>,
-    /// Angle in degrees.
+    /// Angle in degrees, and since when it is that of a car that has turned over.
     angle_deg: f32,
+    over_since: Option<MonoTime>,
     /// Largest magnitude since [`Roll::restart`].
     pub(super) fastest_dps: f32,
 }
@@ -27,7 +28,7 @@ impl Roll {
         };
         self.last = Some((at, rate_dps));
         if at.since(before) > limit::ROLL_MAX_GAP {
-            self.angle_deg = 0.0;
+            (self.angle_deg, self.over_since) = (0.0, None);
             return;
         }
         self.angle_deg += f32::midpoint(old, rate_dps) * at.since(before).as_secs_f32();
@@ -39,12 +40,14 @@ impl Roll {
                 self.angle_deg = 0.0;
             }
         }
+        let is_over = self.angle_deg.abs() >= limit::ROLLOVER_DEG;
+        self.over_since = if is_over { self.over_since.or(Some(at)) } else { None };
         self.fastest_dps = self.fastest_dps.max(rate_dps.abs());
     }
 
-    /// It is rolling over now, or has just done so.
-    pub(super) fn is_over(&self) -> bool {
-        self.angle_deg.abs() >= limit::ROLLOVER_DEG
+    /// It is rolling over now, or has just done so: what turns for longer is a zero that shifted.
+    pub(super) fn is_over(&self, now: MonoTime) -> bool {
+        self.over_since.is_some_and(|since| now.since(since) <= limit::LONGEST_ROLL)
     }
 
     /// When it was told last.

@@ -75,7 +75,7 @@ impl Health {
         report: &mut impl FnMut(usize, FaultKind),
     ) {
         let began = *self.began.get_or_insert(at);
-        // While a crash is under way nobody looks: its time proves nothing.
+        // A bus that sleeps, and a crash that is under way: time without a look proves nothing.
         let has_paused = at.since(self.looked) >= limit::SENSOR_SILENCE;
         self.looked = at;
         for (index, value) in values.into_iter().enumerate() {
@@ -84,7 +84,7 @@ impl Health {
             }
             let axis = &mut self.axes[index];
             if has_paused {
-                (axis.heard, axis.same_since, axis.edge_since) = (at, at, None);
+                (axis.heard, axis.same_since, axis.edge_since, axis.fine_since) = (at, at, None, at);
             }
             let value = value.filter(|value| value.is_finite());
             let seen = axis.look(at, value, is_moving, self.limits, began);

@@ -286,7 +286,7 @@ impl Classifier {
     fn weigh_roll(&mut self, at: MonoTime) {
         let is_told = self.event.as_ref().is_some_and(Event::is_confirmed);
         let has_left = self.gravity.has_left(at).unwrap_or(is_told);
-        if !self.roll.is_over() || !has_left || (self.has_stood() && !is_told) {
+        if !self.roll.is_over(at) || !has_left || (self.has_stood() && !is_told) {
             return;
         }
         if self.event.is_none() {

@@ -109,7 +109,7 @@ impl Classifier {
         let is_out_of_the_calm = blow.is_smooth() && blow.is_alone() && blow.has_settled(self.now, limit::SWING_BACK);
         // Whoever slid or turns on was struck, also by what is too short to have a form.
         if is_out_of_the_calm && blow.clipped >= limit::CLIPPED_LEAST {
-            let turns_on = self.turns_on(blow) && (has_turned || blow.is_one_way());
+            let turns_on = self.turns_on(blow, event) && (has_turned || blow.is_one_way());
             if turns_on || (event.was_sliding && blow.is_one_way()) {
                 return true;
             }

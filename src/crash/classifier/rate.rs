@@ -20,7 +20,7 @@ pub(super) struct Rate {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Told {
     Dps(f32),
-    /// The axis cannot be believed, and what it told before neither.
+    /// From now on the axis cannot be believed, and what it told before neither.
     Faulty,
     Nothing,
 }
@@ -48,7 +48,7 @@ impl Rate {
         self.has_roll && self.mounting == Mounting::Chassis && self.health.is_good(0)
     }
 
-    /// Takes a sample in. A faulty axis tells nothing; after a crash nothing is a fault.
+    /// Takes a sample in. A faulty axis tells that once, and then nothing; after a crash nothing is a fault.
     pub(super) fn observe(
         &mut self,
         at: MonoTime,
@@ -57,12 +57,13 @@ impl Rate {
         is_calm: bool,
         report: &mut impl FnMut(usize, FaultKind),
     ) -> Turning {
+        let was_good = [0, 1, 2].map(|index| self.health.is_good(index));
         if is_calm {
             self.health.observe(at, axes, is_moving, report);
         }
         let of = |index: usize| match axes[index] {
             _ if self.mounting != Mounting::Chassis || (index == 2 && !self.is_stated) => Told::Nothing,
-            _ if self.health.fault(index).is_some() => Told::Faulty,
+            _ if was_good[index] && !self.health.is_good(index) => Told::Faulty,
             Some(rate_dps) if rate_dps.is_finite() && self.health.is_good(index) => Told::Dps(rate_dps),
             _ => Told::Nothing,
         };

@@ -429,3 +429,20 @@ fn a_rate_that_does_not_move_is_stuck_but_for_a_straight_road() {
         assert_eq!(roll(true, false, |_| rate_dps).1, expected, "{rate_dps} °/s");
     }
 }
+
+#[test]
+fn a_fault_outlasts_a_silence() {
+    let mut rig = Rig::new(SensorSpec { axes: [true, false, true], ..full_range() }, true);
+    let mut faults = Vec::new();
+    for pause_us in [0, 15_000_000] {
+        rig.now_us += pause_us;
+        for _ in 0..2_500 {
+            rig.now_us += 1_000;
+            let noise = if (rig.now_us / 1_000).is_multiple_of(2) { 0.05 } else { -0.05 };
+            rig.tell(&Observation::WheelSpeed(15.0));
+            rig.tell(&Observation::Sample(Sample { sensor: SensorIx(0), axes: [Some(3.0), None, Some(9.81 + noise)] }));
+            faults.extend(std::iter::from_fn(|| rig.classifier.poll_fault()).map(|fault| fault.kind));
+        }
+    }
+    assert_eq!(faults, [FaultKind::Stuck]);
+}

@@ -234,7 +234,7 @@ impl Track {
     }
 
     /// It reports no more, or not yet again.
-    fn is_silent(&self, now: MonoTime) -> bool {
+    pub(super) fn is_silent(&self, now: MonoTime) -> bool {
         self.last.is_none_or(|last| now.since(last.at) > self.max_gap)
     }
 

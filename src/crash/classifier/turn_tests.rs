@@ -90,6 +90,9 @@ fn a_car_that_turns_on_and_ever_more_slowly_was_struck() {
     assert!(!drive(&turned(|since| 20.0 + 20.0 * since)), "is steered");
     assert!(!drive(&turned(|since| if since < 0.1 { 20.0 } else { -10.0 })), "swings back");
     assert!(!drive(&nothing), "goes straight on");
+    let slides = turned(|since| 20.0 * (1.0 - since / 0.9).max(0.0));
+    let fast = Drive { speed_mps: 40.0, push: &brief, yaw_dps: &slides, roll_dps: &nothing };
+    assert!(!fast.is_confirmed(), "tires take as long at that speed");
 }
 
 #[test]
@@ -130,4 +133,7 @@ fn a_roll_rate_that_failed_makes_no_rollover_of_a_later_crash() {
         let last = verdicts.last().expect("a crash");
         assert_eq!((last.stage, last.rollover), (Stage::Graded, told), "{roll_dps} °/s");
     }
+    let shifted = |time_s: f32| if time_s < -7.0 { 0.0 } else { 80.0 + (40.0 * time_s).sin() };
+    let verdicts = Drive { speed_mps: 15.0, push: &push, yaw_dps: &yaw_dps, roll_dps: &shifted }.verdicts();
+    assert_eq!(verdicts.last().expect("a crash").rollover, Some(false), "a shifted zero");
 }

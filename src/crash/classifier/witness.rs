@@ -62,12 +62,13 @@ impl Classifier {
     }
 
     /// The blow has turned the car, which turns on and ever more slowly: tires that grip stop it soon, and drivers do not.
-    pub(super) fn turns_on(&self, blow: &Blow) -> bool {
+    pub(super) fn turns_on(&self, blow: &Blow, event: &Event) -> bool {
         let by = |moment| self.heading.change_dps(blow.contact, moment);
         let (first, later) = (by(blow.ended + limit::RINGING), by(blow.ended + limit::TURN_LASTS));
         let first = first.filter(|first| first.abs() >= limit::TURNED_ON_DPS);
         let left = first.zip(later).map(|(first, later)| later / first);
-        self.turn_dps(blow.contact) >= limit::TURNED_ON_DPS
+        event.wheels_before.is_some_and(|mps| mps <= limit::TURNED_ON_BELOW_MPS)
+            && self.turn_dps(blow.contact) >= limit::TURNED_ON_DPS
             && left.is_some_and(|left| (limit::TURN_LEFT_SHARE..=limit::TURN_FADED_SHARE).contains(&left))
     }
 
@@ -100,7 +101,9 @@ impl Classifier {
     /// The speed of the wheels was told until the blow, and no longer, while the sensor that felt it goes on.
     pub(super) fn has_lost_wheels(&self, own: &Track, event: &Event) -> bool {
         let told = self.wheels.told().filter(|told| *told <= event.contact + limit::WHEELS_LOST_BY);
-        told.is_some_and(|told| self.now.since(told.max(event.contact).max(own.speaks_since())) >= limit::WHEELS_LOST)
+        let is_long =
+            |told: MonoTime| self.now.since(told.max(event.contact).max(own.speaks_since())) >= limit::WHEELS_LOST;
+        !own.is_silent(self.now) && told.is_some_and(is_long)
     }
 
     /// The sensor of a car that stands was turning already, or nobody knows: it is in a hand.
