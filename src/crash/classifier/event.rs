@@ -20,8 +20,8 @@ pub(super) struct Event {
     pub(super) was_rolling: bool,
     /// The car went aside just before contact: nobody steered it any more.
     pub(super) was_sliding: bool,
-    /// It has turned over by its roll rate.
-    pub(super) has_rolled: bool,
+    /// When it had turned over by its roll rate.
+    pub(super) rolled_at: Option<MonoTime>,
     /// Newest speed loss within [`limit::SPEED_WINDOW`] of contact.
     pub(super) speed_lost: Option<f32>,
     /// What of it was lost in the pulse, as far as rolling wheels tell.

@@ -293,7 +293,7 @@ impl Classifier {
             self.open(at);
         }
         if let Some(event) = &mut self.event {
-            event.has_rolled = true;
+            event.rolled_at.get_or_insert(at);
         }
         if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) {
             self.say(Stage::Confirmed);
@@ -355,7 +355,7 @@ impl Classifier {
             was_rolling: (self.wheels.at(contact - limit::SPEED_WINDOW, limit::SPEED_FRESH))
                 .is_some_and(|before| before >= limit::MOVING_MPS),
             was_sliding: self.heading.is_sliding(self.now),
-            has_rolled: false,
+            rolled_at: None,
             speed_lost: None,
             pulse_loss: None,
             tilt_deg: None,

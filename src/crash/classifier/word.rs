@@ -53,7 +53,7 @@ impl Classifier {
 
     fn rollover(&self, event: &Event) -> Option<bool> {
         let by_tilt = event.tilt_deg.map(|tilt| tilt >= limit::ROLLOVER_DEG);
-        let by_rate = self.has_roll_rate(event).then_some(event.has_rolled);
+        let by_rate = self.has_roll_rate(event).then_some(event.rolled_at.is_some());
         if by_tilt == Some(true) { by_tilt } else { by_rate }
     }
 
