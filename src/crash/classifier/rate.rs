@@ -12,7 +12,6 @@ pub(super) struct Rate {
     mounting: Mounting,
     /// Its signs hold for the car.
     is_stated: bool,
-    has_roll: bool,
     health: Health,
 }
 
@@ -38,14 +37,13 @@ impl Rate {
         Self {
             mounting: spec.mounting,
             is_stated: spec.orientation == Orientation::Stated,
-            has_roll: spec.axes[0],
             health: Health::new(spec.axes, range, limit::LONGEST_SPIN, Kind::Rate),
         }
     }
 
     /// It can tell whether the car rolls over.
     pub(super) fn sees_roll(&self) -> bool {
-        self.has_roll && self.mounting == Mounting::Chassis && self.health.is_good(0)
+        self.mounting == Mounting::Chassis && self.health.is_good(0)
     }
 
     /// Takes a sample in. A faulty axis tells that once, and then nothing; after a crash nothing is a fault.
