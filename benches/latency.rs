@@ -14,6 +14,9 @@
 //!   near; lamps that come and go, so that events are committed all the time; and `sync` of all disks ten times a second.
 //! - *real time*: each of the two with `[realtime]` in the deployment file, where the machine allows it.
 //!
+//! Beside the daemon run threads that are woken by the same frames, in real time where it is, look at the clock, and do
+//! nothing else (`latency/bare.rs`): what they wait is what the machine itself costs.
+//!
 //! Each of the four is run `LATENCY_RUNS` times, in turns, and the medians are what counts: what else the machine does
 //! is in every run. With each are printed the frames over the budget; of these, the ones that are over it also without the
 //! time for which the thread stood in the scheduler's queue; and the share of processor time that the machine's own host
@@ -37,15 +40,19 @@ use std::time::Duration;
 
 use nix::unistd::sync;
 use telltale::can::{CanId, Frame, FrameKind};
-use telltale::config::Config;
+use telltale::config::{Config, Realtime};
 use telltale::gateway::Gateway;
 use telltale::io::clock::MonoClock;
 use telltale::runtime::{self, Plan, Stimulus};
 use telltale::sim::{BUSES, Begin, Car, Fault, Lamp, Scenario, What};
 use telltale::time::MonoTime;
 
+use bare::Bare;
 use mosquitto::{Mosquitto, Pki};
 use wire::{Way, Wire};
+
+#[path = "latency/bare.rs"]
+mod bare;
 
 #[path = "latency/wire.rs"]
 mod wire;
@@ -76,8 +83,13 @@ const KINDS: [Kind; 4] = [
     Kind { name: "disturbed, real time", is_disturbed: true, is_realtime: true },
 ];
 
-/// What is told of the latencies.
+/// What is told of the latencies; of the bare readers' only the third.
 const SHARES: [f64; 4] = [0.5, 0.99, 0.999, 1.0];
+const BARE_SHARE: f64 = 0.999;
+/// What the daemon and the bare readers run with in real time.
+const REALTIME: Realtime = Realtime { priority: Some(50), lock_memory: true };
+/// Those, and the bare readers'.
+const FIGURES: usize = SHARES.len() + 1;
 /// What p99.9 is to be below.
 const BUDGET: Duration = Duration::from_millis(1);
 
@@ -96,12 +108,12 @@ fn main() {
     println!("frames come through {}", way.describe());
     println!("from the kernel's stamp to the core's word, in µs:\n");
     println!(
-        "| run | kind                   | frames |   p50 |    p99 |  p99.9 |    max | over 1 ms | of them not for want of a processor | steal |"
+        "| run | kind                   | frames |   p50 |    p99 |  p99.9 |    max | bare reader, p99.9 | over 1 ms | of them not for want of a processor | steal |"
     );
     println!(
-        "|-----|------------------------|--------|-------|--------|--------|--------|-----------|-------------------------------------|-------|"
+        "|-----|------------------------|--------|-------|--------|--------|--------|--------------------|-----------|-------------------------------------|-------|"
     );
-    let mut all: [Vec<[f64; 4]>; KINDS.len()] = Default::default();
+    let mut all: [Vec<[f64; FIGURES]>; KINDS.len()] = Default::default();
     for number in 1..=runs {
         for (kind, rows) in KINDS.iter().zip(&mut all) {
             let before = Processor::look();
@@ -109,21 +121,28 @@ fn main() {
             rows.push(seen.row(number, kind.name, before.stolen_percent()));
         }
     }
-    println!("\n| median of {runs} | p50 | p99 | p99.9 | max | p99.9 to undisturbed |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "\n| median of {runs} | p50 | p99 | p99.9 | max | bare reader, p99.9 | p99.9 to undisturbed | p99.9 to bare reader |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     let mut base_us = f64::NAN;
     for (kind, rows) in KINDS.iter().zip(&all) {
-        let [p50, p99, p999, max] = median(rows);
+        let [p50, p99, p999, max, bare] = median(rows);
         if !kind.is_disturbed {
             base_us = p999;
         }
-        println!("| {} | {p50:.0} | {p99:.0} | {p999:.0} | {max:.0} | {:.1} |", kind.name, p999 / base_us);
+        println!(
+            "| {} | {p50:.0} | {p99:.0} | {p999:.0} | {max:.0} | {bare:.0} | {:.1} | {:.1} |",
+            kind.name,
+            p999 / base_us,
+            p999 / bare
+        );
     }
     std::process::exit(0);
 }
 
 /// Of each figure the median over the runs.
-fn median(rows: &[[f64; 4]]) -> [f64; 4] {
+fn median(rows: &[[f64; FIGURES]]) -> [f64; FIGURES] {
     std::array::from_fn(|figure| {
         let mut values: Vec<f64> = rows.iter().map(|row| row[figure]).collect();
         values.sort_by(f64::total_cmp);
@@ -131,10 +150,23 @@ fn median(rows: &[[f64; 4]]) -> [f64; 4] {
     })
 }
 
-/// What was seen on the bus thread.
+/// In µs, of sorted latencies.
+fn at_share(latencies: &[Duration], share: f64) -> f64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
+    let index = ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
+    latencies.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
+}
+
+/// What was seen on the bus thread, and by the bare readers.
 #[derive(Debug, Default)]
 struct Seen {
     latencies: Vec<Duration>,
+    bare: Vec<Duration>,
     /// Frames over the budget, and how many of them the thread was late with though it did not wait for a processor.
     late: u64,
     late_at_work: u64,
@@ -144,22 +176,14 @@ struct Seen {
 
 impl Seen {
     /// Prints a line; gives the figures in it.
-    fn row(mut self, run: u64, what: &str, stolen_percent: f64) -> [f64; 4] {
+    fn row(mut self, run: u64, what: &str, stolen_percent: f64) -> [f64; FIGURES] {
         self.latencies.sort_unstable();
-        let at = SHARES.map(|share| {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "an index"
-            )]
-            let index = ((self.latencies.len() as f64 * share) as usize).min(self.latencies.len().saturating_sub(1));
-            self.latencies.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
-        });
-        let [p50, p99, p999, max] = at;
+        self.bare.sort_unstable();
+        let [p50, p99, p999, max] = SHARES.map(|share| at_share(&self.latencies, share));
+        let bare = at_share(&self.bare, BARE_SHARE);
         println!(
-            "| {run:>3} | {what:<22} | {:>6} | {p50:>5.0} | {p99:>6.0} | {p999:>6.0} | {max:>6.0} | {:>9} | {:>35} | \
-             {stolen_percent:>3.1} % |",
+            "| {run:>3} | {what:<22} | {:>6} | {p50:>5.0} | {p99:>6.0} | {p999:>6.0} | {max:>6.0} | {bare:>18.0} | {:>9} | \
+             {:>35} | {stolen_percent:>3.1} % |",
             self.latencies.len(),
             self.late,
             self.late_at_work,
@@ -168,7 +192,8 @@ impl Seen {
             println!("  ({word}: {:.0} µs)", latency.as_secs_f64() * 1e6);
         }
         assert!(!self.words.is_empty(), "the crash was not recognised");
-        at
+        assert!(!self.bare.is_empty(), "the bare readers have heard nothing");
+        [p50, p99, p999, max, bare]
     }
 }
 
@@ -237,14 +262,16 @@ fn run(way: &Way, drive: Duration, kind: Kind) -> Seen {
             }
         }));
     }
-    ride(&wires, drive, is_disturbed);
+    let bare = Bare::start(way, is_realtime.then_some(REALTIME));
+    ride(&wires, &bare, drive, is_disturbed);
+    let bare = bare.end();
     is_over.store(true, Ordering::Relaxed);
     for helper in helpers {
         helper.join().expect("a helper");
     }
     let _ = stop.send(());
     daemon.join().expect("the daemon ends").expect("as it should");
-    std::mem::take(&mut *seen.lock().expect("unpoisoned"))
+    Seen { bare, ..std::mem::take(&mut *seen.lock().expect("unpoisoned")) }
 }
 
 /// Takes the time of each frame with samples.
@@ -288,7 +315,7 @@ fn waited() -> Duration {
 }
 
 /// The car drives and crashes in real time.
-fn ride(wires: &[Wire], drive: Duration, is_disturbed: bool) {
+fn ride(wires: &[Wire], bare: &Bare, drive: Duration, is_disturbed: bool) {
     let clock = MonoClock::new().expect("a clock");
     let begin = Begin { mono: clock.now(), wall: clock.wall().1.wall };
     let mut car = Car::new(1, Scenario::Crash, begin).expect("the profile fits");
@@ -313,6 +340,7 @@ fn ride(wires: &[Wire], drive: Duration, is_disturbed: bool) {
         }
         if let Some(wire) = wires.get(usize::from(bus.0)) {
             wire.send(&frame);
+            bare.sent(&frame);
         }
     }
 }
@@ -368,7 +396,12 @@ fn config(way: &Way, (port, pki): (u16, &Pki), store: &Path, is_realtime: bool) 
     let buses = BUSES.iter().enumerate();
     let buses: Vec<_> =
         buses.map(|(index, bus)| format!("[bus.{bus}]\ninterface = {:?}\n", way.interface(index))).collect();
-    let realtime = if is_realtime { "[realtime]\npriority = 50\nlock_memory = true\n" } else { "" };
+    let realtime = match REALTIME {
+        Realtime { priority: Some(priority), lock_memory } if is_realtime => {
+            format!("[realtime]\npriority = {priority}\nlock_memory = {lock_memory}\n")
+        }
+        _ => String::new(),
+    };
     let text = format!(
         "schema = 1\nprofile = \"{}\"\n[vehicle]\nid = \"bench-car\"\n{}[broker]\nhost = \"127.0.0.1\"\nport = {port}\n\
          [broker.tls]\nca = \"{}\"\ncertificate = \"{}\"\nkey = \"{}\"\n[store]\npath = \"{}\"\n{realtime}",

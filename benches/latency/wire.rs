@@ -10,7 +10,7 @@ use telltale::can::{BusId, Frame, FrameKind};
 use telltale::sim::BUSES;
 
 #[path = "../../tests/common/udp_bus.rs"]
-mod udp_bus;
+pub(crate) mod udp_bus;
 
 /// Where the frames go through.
 #[derive(Clone)]

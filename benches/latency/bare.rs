@@ -1,0 +1,103 @@
+//! The least that any reader of this machine waits: threads that are woken by the same frames, look at the clock, and do
+//! nothing else.
+
+use std::io::IoSliceMut;
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::socket::sockopt::ReceiveTimestampns;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
+use socketcan::{CanFdSocket, CanFilter, Socket as _, SocketOptions as _};
+use telltale::can::Frame;
+use telltale::config::Realtime;
+use telltale::io::realtime;
+
+use super::INERTIAL;
+use super::wire::{Way, udp_bus};
+
+/// How often a reader without frames looks whether it is over.
+const LOOK: Duration = Duration::from_millis(200);
+/// Room for what the simulated car sends in three minutes.
+const ROOM: usize = 1 << 16;
+
+/// The readers.
+pub(super) struct Bare {
+    /// Where frames have to be sent once more for them; a bus of SocketCAN gives them to all its sockets.
+    copies: Option<UdpSocket>,
+    readers: Vec<JoinHandle<Vec<Duration>>>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Bare {
+    /// One for each bus, in real time where the daemon is.
+    pub(super) fn start(way: &Way, realtime: Option<Realtime>) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mut bare = Self { copies: None, readers: Vec::new(), is_over };
+        match way {
+            Way::Can(interfaces) => {
+                for interface in interfaces {
+                    let socket = CanFdSocket::open(interface).expect("the interface is there");
+                    let exactly = |id| CanFilter::new(id, 0x7FF);
+                    socket.set_filters(&INERTIAL.map(exactly)).expect("two filters");
+                    socket.set_read_timeout(LOOK).expect("a timeout");
+                    bare.read(socket, realtime);
+                }
+            }
+            Way::Loopback => {
+                let [car, end] = udp_bus::pair();
+                end.set_read_timeout(Some(LOOK)).expect("a timeout");
+                bare.copies = Some(car);
+                bare.read(end, realtime);
+            }
+        }
+        bare
+    }
+
+    fn read(&mut self, socket: impl AsFd + AsRawFd + Send + 'static, settings: Option<Realtime>) {
+        setsockopt(&socket, ReceiveTimestampns, &true).expect("stamps");
+        let is_over = Arc::clone(&self.is_over);
+        self.readers.push(thread::spawn(move || {
+            if let Some(settings) = settings {
+                realtime::apply(settings);
+            }
+            let mut latencies = Vec::with_capacity(ROOM);
+            while !is_over.load(Ordering::Relaxed) {
+                latencies.extend(wait(socket.as_raw_fd()));
+            }
+            latencies
+        }));
+    }
+
+    /// The daemon was sent this frame.
+    pub(super) fn sent(&self, frame: &Frame) {
+        if let Some(copies) = self.copies.as_ref().filter(|_| INERTIAL.contains(&frame.id().raw())) {
+            let _ = udp_bus::send(copies, frame);
+        }
+    }
+
+    /// What they waited, frame by frame.
+    pub(super) fn end(self) -> Vec<Duration> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.readers.into_iter().flat_map(|reader| reader.join().expect("a reader ends")).collect()
+    }
+}
+
+/// From the kernel's stamp of the next frame until now.
+fn wait(socket: RawFd) -> Option<Duration> {
+    let mut frame = [0; 72];
+    let mut parts = [IoSliceMut::new(&mut frame)];
+    let mut control = nix::cmsg_space!(TimeSpec);
+    let message = recvmsg::<()>(socket, &mut parts, Some(&mut control), MsgFlags::empty()).ok()?;
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).ok()?;
+    let stamp = message.cmsgs().ok()?.find_map(|part| match part {
+        ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
+        _ => None,
+    })?;
+    Duration::from(now).checked_sub(Duration::from(stamp))
+}
