@@ -10,9 +10,9 @@ pub enum FaultKind {
     /// The same value for longer than a live sensor can repeat itself, or at the end of its range for longer than any
     /// crash lasts.
     Stuck,
-    /// Its mean is off by more than driving and slopes explain.
+    /// Its mean is off by more than driving, slopes and standing explain.
     ZeroShift,
-    /// It swings to and fro faster and wider than the car's structure can.
+    /// It swings to and fro, or jumps there and back, faster and wider than the car can.
     Resonance,
     /// It gives no value, or, of an accelerometer, nothing but zero, while others of the same sensor live.
     DeadAxis,

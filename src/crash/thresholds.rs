@@ -233,6 +233,30 @@ pub const UPSET_SHARE: f32 = 0.7;
 /// (assumed: 0.8 °/s is one standard deviation of such zeros).
 pub const RATE_AT_REST_DPS: f32 = 3.0;
 
+/// What a rate of a car that stands may swing by within a second, in °/s: noise, doors and an engine that idles (assumed). What
+/// swings more is in a hand.
+pub const RATE_STILL_DPS: f32 = 4.0;
+
+/// A second at standstill moves the zero of a rate by this share of what it shows.
+pub const RATE_ZERO_SHARE: f32 = 0.3;
+
+/// Across the car so much may be felt less than a yaw rate needs, in m/s²: twice [`SLIDING_SLACK_MPS2`].
+pub const RATE_SHIFT_MPS2: f32 = 2.0 * SLIDING_SLACK_MPS2;
+
+/// So many seconds in a row must show that the zero of a rate is off: no slide touches more of them ([`LONGEST_SLIDE`]), no
+/// hill and no body that leans.
+pub const RATE_SHIFT_WINDOWS: u8 = 6;
+
+/// From one sample to the next no car turns by so much and back again, in °/s: it takes twice the blow of a crash
+/// ([`TURNED_DPS`]), the second one against the first.
+pub const RATE_JUMP_DPS: f32 = 25.0;
+
+/// It is back within so long: three samples of the slowest known sensor.
+pub const RATE_JUMP_BACK: Duration = Duration::from_millis(40);
+
+/// So often, never more than [`RECOVERED_AFTER`] apart, is a fault.
+pub const RATE_JUMPS: u8 = 3;
+
 /// A car on its wheels does not spin faster than its rate sensors see for so long: it turns by half a turn and more in it; and
 /// a rollover that gravity follows has been told by then (physics).
 pub const LONGEST_SPIN: Duration = Duration::from_secs(1);
@@ -299,6 +323,12 @@ pub const LEARN_FADE: f32 = 0.006;
 
 /// A window at standstill counts so much: it shows the offset, but also the slope that the car happens to stand on.
 pub const LEARN_STANDING_SHARE: f32 = 0.1;
+
+/// No road shakes a sensor along the road by more on the mean of a second, in m/s² (recorded: 3.3 in a phone on a rough one).
+pub const SHAKEN_MPS2: f32 = 6.0;
+
+/// So many seconds in a row must show it.
+pub const SHAKEN_WINDOWS: u8 = 2;
 
 /// Windows before a sign is believed.
 pub const LEARN_WEIGHT: f32 = 12.0;
@@ -375,6 +405,10 @@ pub const SLIDING_SLACK_MPS2: f32 = 1.5;
 /// No slide is longer: 130 km/h at 0.8 g take 4.6 s. What lasts longer is a yaw rate whose zero is off (physics).
 pub const LONGEST_SLIDE: Duration = Duration::from_millis(4_600);
 
+/// Tires that slide aside push back across the car, in m/s²: 0.5 g and more on roads, half of that when wet (assumed). Where
+/// nothing is felt the yaw rate is wrong, or it is ice.
+pub const SLIDING_FELT_MPS2: f32 = 2.5;
+
 /// A car that slides aside so far is out of control: drivers do not go beyond 4 to 8°, tires give way at 10 (physics).
 pub const SLIDING_DEG: f32 = 10.0;
 
@@ -382,7 +416,14 @@ pub const SLIDING_DEG: f32 = 10.0;
 /// (physics); a kerb adds up to 20 in 100 ms (assumed).
 pub const TURNED_DPS: f32 = 25.0;
 
-/// The same where the car turns on by itself after it: less than most blows from the side leave, more than noise (evaluation).
+/// No blow turns a car up faster, in °/s² (physics: 90 kN beside the center by 2.4 m, or 220 by 1 m, on 2,500 kg·m²); what
+/// does so is a number.
+pub const YAW_SLOPE_DPS2: f32 = 5_000.0;
+
+/// The slowest known yaw rates are so far apart; frames that come late make others seem nearer.
+pub const YAW_SPACING: Duration = Duration::from_millis(12);
+
+/// [`TURNED_DPS`] where the car turns on by itself after it: less than most blows from the side leave, more than noise (evaluation).
 pub const TURNED_ON_DPS: f32 = 10.0;
 
 /// So long after a blow tires that grip have stopped what it has turned: they damp a yaw rate with a time constant of
@@ -502,6 +543,11 @@ pub const RESONANCE_SWINGS: u8 = 3;
 
 /// Structures ring for so long after contact.
 pub const SWINGING_AFTER: Duration = Duration::from_millis(90);
+
+/// An axis that went from one end of its range to the other is not held there so long after contact: structures have rung for
+/// [`SWINGING_AFTER`], and what pushed the car over again is over (recorded: 108 ms at most, and 185 by the sensor that went
+/// wrong).
+pub const LONGEST_TURNED: Duration = Duration::from_millis(150);
 
 /// A sensor that was suspicious for nothing needs another witness for so long (assumed: what is loose rattles again).
 pub const DISTRUST: Duration = Duration::from_secs(60);

@@ -32,6 +32,17 @@ pub(super) enum Kind {
     Rate,
 }
 
+/// What a window of time has shown of the zero of an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Zeroed {
+    Fine,
+    /// It is off, for longer than the car explains.
+    Shifted,
+    /// It cannot be told from what the car does.
+    #[default]
+    Unknown,
+}
+
 /// What is asked of an axis.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
@@ -109,6 +120,20 @@ impl Health {
             None => axis.fall(at, kind, |kind| report(index, kind)),
             Some(fault) if fault == kind => axis.fine_since = at,
             Some(_) => {}
+        }
+    }
+
+    /// A window has shown that of the zero of an axis. One that tells nothing ends no fault.
+    pub(super) fn zeroed(
+        &mut self,
+        at: MonoTime,
+        index: usize,
+        zeroed: Zeroed,
+        report: &mut impl FnMut(usize, FaultKind),
+    ) {
+        let is_open = zeroed == Zeroed::Unknown && self.fault(index) == Some(FaultKind::ZeroShift);
+        if zeroed == Zeroed::Shifted || is_open {
+            self.found(at, index, FaultKind::ZeroShift, report);
         }
     }
 }

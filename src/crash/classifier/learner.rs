@@ -1,8 +1,12 @@
 //! What driving teaches about an accelerometer, second by second.
 
+use std::time::Duration;
+
 use crate::crash::calibration::AxisCalibration;
 use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
+
+use super::health::Zeroed;
 
 /// What the car itself did in a window, in m/s², where that is known: by the wheels along x, by speed and yaw rate
 /// along y.
@@ -50,49 +54,81 @@ impl Regression {
     }
 }
 
+/// How an axis along the road shakes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shaking {
+    /// Its mean over the last fraction of a second, and what was off it in the window, summed up.
+    slow: f32,
+    off: f32,
+    /// Windows in a row in which no road shakes it so.
+    count: u8,
+}
+
+impl Shaking {
+    fn add(&mut self, read: f32, share: f32) {
+        self.slow += (read - self.slow) * share;
+        self.off += (read - self.slow).abs();
+    }
+
+    fn conclude(&mut self, samples: f32) -> bool {
+        let is_wild = self.off >= limit::SHAKEN_MPS2 * samples.max(1.0);
+        self.count = if is_wild { self.count.saturating_add(1) } else { 0 };
+        self.off = 0.0;
+        self.count >= limit::SHAKEN_WINDOWS
+    }
+}
+
 /// Learns one sensor.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Learner {
     began: Option<MonoTime>,
     sums: [f32; 3],
     samples: f32,
+    shaking: [Shaking; 2],
     regressions: [Regression; 2],
     shifted: [u8; 3],
     pub(super) axes: [AxisCalibration; 3],
 }
 
-/// What a window has shown.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Lesson {
-    /// The zero of these axes is off.
-    pub(super) is_shifted: [bool; 3],
-}
-
 impl Learner {
-    /// Adds the readings of a sample, offsets included; gives the window's beginning when it is complete.
-    pub(super) fn add(&mut self, at: MonoTime, raw: [f32; 3]) -> Option<MonoTime> {
+    /// Adds the readings of a sample, offsets included and a period after the last; gives the window's beginning when it is
+    /// complete.
+    pub(super) fn add(&mut self, at: MonoTime, period: Duration, read: [f32; 3]) -> Option<MonoTime> {
         let began = *self.began.get_or_insert(at);
-        for (sum, raw) in self.sums.iter_mut().zip(raw) {
-            *sum += raw;
+        let share = period.as_secs_f32() / (limit::ROUGH_TAU + period).as_secs_f32();
+        for (shaking, read) in self.shaking.iter_mut().zip(read) {
+            shaking.add(read, share);
+        }
+        for (sum, read) in self.sums.iter_mut().zip(read) {
+            *sum += read;
         }
         self.samples += 1.0;
         (at.since(began) >= limit::LEARN_WINDOW).then_some(began)
     }
 
+    /// Whether x and y swing as no road makes them, at the end of a window that is calm; it comes before what ends the window.
+    pub(super) fn shaken(&mut self) -> [bool; 2] {
+        let samples = self.samples;
+        self.shaking.each_mut().map(|shaking| shaking.conclude(samples))
+    }
+
     /// The window goes for nothing.
     pub(super) fn discard(&mut self) {
         (self.began, self.sums, self.samples) = (None, [0.0; 3], 0.0);
+        for shaking in &mut self.shaking {
+            shaking.off = 0.0;
+        }
     }
 
     /// Compares the window with what the car did, and begins the next one.
-    pub(super) fn finish(&mut self, driven: Driven, exists: [bool; 3]) -> Lesson {
+    pub(super) fn finish(&mut self, driven: Driven, exists: [bool; 3]) -> [Zeroed; 3] {
         let mean = self.sums.map(|sum| sum / self.samples.max(1.0));
         self.discard();
-        let mut lesson = Lesson::default();
+        let mut shown = [Zeroed::Unknown; 3];
         for (index, own) in [driven.x, driven.y].into_iter().enumerate() {
             let Some(own) = own.filter(|_| exists[index]) else { continue };
             let is_off = mean[index].abs() > own.abs() + limit::ZERO_SHIFT_MPS2;
-            lesson.is_shifted[index] = self.shift(index, driven.is_moving && is_off);
+            shown[index] = self.shift(index, is_off, driven.is_moving);
             if !is_off {
                 let share = if driven.is_moving { 1.0 } else { limit::LEARN_STANDING_SHARE };
                 self.regressions[index].add(share, own, mean[index]);
@@ -102,7 +138,7 @@ impl Learner {
         if exists[2] {
             let up = if mean[2] < 0.0 { -1.0 } else { 1.0 };
             let off = up * mean[2] - limit::GRAVITY_MPS2;
-            lesson.is_shifted[2] = self.shift(2, driven.is_moving && off.abs() > limit::ZERO_SHIFT_MPS2);
+            shown[2] = self.shift(2, off.abs() > limit::ZERO_SHIFT_MPS2, driven.is_moving);
             if driven.is_moving && off.abs() <= limit::MAX_OFFSET_MPS2 {
                 let axis = &mut self.axes[2];
                 axis.weight = (axis.weight + 1.0).min(limit::LEARN_WEIGHT);
@@ -110,13 +146,18 @@ impl Learner {
                 axis.sign = Some(if mean[2] < 0.0 { -1 } else { 1 });
             }
         }
-        lesson
+        shown
     }
 
-    fn shift(&mut self, index: usize, is_off: bool) -> bool {
+    /// A car that stands may lean: one that is towed, jacked up, or lies on its side.
+    fn shift(&mut self, index: usize, is_off: bool, is_moving: bool) -> Zeroed {
         let count = &mut self.shifted[index];
-        *count = if is_off { count.saturating_add(1) } else { 0 };
-        *count >= limit::ZERO_SHIFT_WINDOWS
+        *count = if is_off && is_moving { count.saturating_add(1) } else { 0 };
+        match *count {
+            _ if !is_off => Zeroed::Fine,
+            limit::ZERO_SHIFT_WINDOWS.. => Zeroed::Shifted,
+            _ => Zeroed::Unknown,
+        }
     }
 
     fn conclude(&mut self, index: usize) {

@@ -19,6 +19,7 @@ mod attitude;
 mod blow;
 mod event;
 mod health;
+mod jumps;
 mod learner;
 mod motion;
 mod proof;
@@ -27,6 +28,7 @@ mod rate;
 mod track;
 mod witness;
 mod word;
+mod zero;
 
 use crate::time::MonoTime;
 
@@ -200,45 +202,57 @@ impl Classifier {
     }
 
     fn sample(&mut self, at: MonoTime, sample: Sample) {
-        let index = usize::from(sample.sensor.0);
-        let is_moving = self.wheels.fresh(self.now, limit::SPEED_FRESH).is_some_and(|mps| mps >= limit::MOVING_MPS);
-        let is_calm = self.event.as_ref().is_none_or(|event| !event.is_confirmed());
-        let (speed_mps, across_mps2) = (self.wheels.fresh(self.now, limit::SPEED_FRESH), self.across_mps2());
-        let bend = self.bend(speed_mps);
-        let Self { slots, faults, .. } = self;
-        match slots.get_mut(index) {
-            Some(Slot::Acceleration(track)) => {
-                let taken =
-                    track.observe(at, sample.axes, is_moving, is_calm, &mut reporter(faults, sample.sensor, at));
-                let Some(at) = taken else { return };
-                if self.gravity_slot == Some(index) && track.has_gravity() {
-                    self.gravity.observe(at, track.axes_now());
-                }
-                track.follow(bend);
-                let window = track.learn(at);
-                if let Some(began) = window {
-                    self.learn(index, sample.sensor, began, at);
-                }
-                self.weigh(index);
-            }
-            Some(Slot::Rate(rate)) => {
-                let turning =
-                    rate.observe(at, sample.axes, is_moving, is_calm, &mut reporter(faults, sample.sensor, at));
-                match turning.roll {
-                    Told::Dps(roll_dps) => {
-                        self.roll.observe(at, roll_dps);
-                        self.weigh_roll(at);
-                    }
-                    Told::Faulty => self.roll = Roll::default(),
-                    Told::Nothing => {}
-                }
-                match turning.yaw {
-                    Told::Dps(yaw_dps) => self.heading.observe(at, yaw_dps, speed_mps, across_mps2),
-                    Told::Faulty => self.heading.forget(),
-                    Told::Nothing => {}
-                }
-            }
+        match self.slots.get(usize::from(sample.sensor.0)) {
+            Some(Slot::Acceleration(_)) => self.pushed(at, sample),
+            Some(Slot::Rate(_)) => self.turned(at, sample),
             None => {}
+        }
+    }
+
+    /// Nothing is confirmed of an event, if there is one.
+    fn is_calm(&self) -> bool {
+        self.event.as_ref().is_none_or(|event| !event.is_confirmed())
+    }
+
+    fn pushed(&mut self, at: MonoTime, sample: Sample) {
+        let index = usize::from(sample.sensor.0);
+        let speed_mps = self.wheels.fresh(self.now, limit::SPEED_FRESH);
+        let is_moving = speed_mps.is_some_and(|mps| mps >= limit::MOVING_MPS);
+        let (is_calm, bend) = (self.is_calm(), self.bend(speed_mps));
+        let Self { slots, faults, .. } = self;
+        let Some(Slot::Acceleration(track)) = slots.get_mut(index) else { return };
+        let taken = track.observe(at, sample.axes, is_moving, is_calm, &mut reporter(faults, sample.sensor, at));
+        let Some(at) = taken else { return };
+        if track.has_read(at) {
+            track.follow(bend);
+            if self.gravity_slot == Some(index) && track.has_gravity() {
+                self.gravity.observe(at, track.axes_now());
+            }
+        }
+        let window = track.learn(at);
+        if let Some(began) = window {
+            self.learn(index, sample.sensor, began, at);
+        }
+        self.weigh(index);
+    }
+
+    fn turned(&mut self, at: MonoTime, sample: Sample) {
+        let (is_calm, driving) = (self.is_calm(), self.driving());
+        let Self { slots, faults, .. } = self;
+        let Some(Slot::Rate(rate)) = slots.get_mut(usize::from(sample.sensor.0)) else { return };
+        let turning = rate.observe(at, sample.axes, &driving, is_calm, &mut reporter(faults, sample.sensor, at));
+        match turning.roll {
+            Told::Dps(roll_dps) => {
+                self.roll.observe(at, roll_dps);
+                self.weigh_roll(at);
+            }
+            Told::Faulty => self.roll = Roll::default(),
+            Told::Nothing => {}
+        }
+        match turning.yaw {
+            Told::Dps(yaw_dps) => self.heading.observe(at, yaw_dps, driving.speed_mps, driving.across_mps2),
+            Told::Faulty => self.heading.forget(),
+            Told::Nothing => {}
         }
     }
 
@@ -251,9 +265,12 @@ impl Classifier {
             y: self.heading.rate_since(began).map(|rate| rate * f32::midpoint(before, now)),
             is_moving: before.min(now) >= limit::MOVING_MPS,
         });
-        let is_quiet = self.event.is_none();
+        let (is_quiet, is_calm) = (self.event.is_none(), self.is_calm());
         let Self { slots, faults, .. } = self;
         if let Some(Slot::Acceleration(track)) = slots.get_mut(index) {
+            if is_calm {
+                track.shaken(at, &mut reporter(faults, sensor, at));
+            }
             if is_quiet {
                 track.conclude(at, driven, &mut reporter(faults, sensor, at));
             } else {
@@ -470,6 +487,8 @@ fn restraint_bit(restraint: Restraint) -> u8 {
     }
 }
 
+#[cfg(test)]
+mod rate_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

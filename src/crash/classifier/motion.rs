@@ -107,6 +107,8 @@ struct Slide {
     /// No car is slower: wheels that roll show it, wheels that slip show less.
     speed_mps: f32,
     angle_rad: f32,
+    /// What is felt across, on the mean of the last fraction of a second.
+    across_mps2: f32,
     /// The angle is that of a slide since.
     since: Option<MonoTime>,
 }
@@ -121,7 +123,9 @@ impl Slide {
             rate_rad.abs() - felt / self.speed_mps
         };
         self.angle_rad = (self.angle_rad + turn_rad * span_s).max(0.0);
-        let is_sliding = self.angle_rad.to_degrees() >= limit::SLIDING_DEG;
+        self.across_mps2 += (across_mps2 - self.across_mps2) * span_s / (limit::ROUGH_TAU.as_secs_f32() + span_s);
+        let is_felt = self.across_mps2 >= limit::SLIDING_FELT_MPS2;
+        let is_sliding = is_felt && self.angle_rad.to_degrees() >= limit::SLIDING_DEG;
         self.since = if is_sliding { self.since.or(Some(at)) } else { None };
     }
 }
@@ -138,7 +142,9 @@ impl Heading {
         }
         if let Some((before, old)) = self.last {
             let span = at.since(before);
-            if at < before || span > limit::ROLL_MAX_GAP {
+            let most_dps = limit::YAW_SLOPE_DPS2 * span.max(limit::YAW_SPACING).as_secs_f32();
+            let is_number = (rate_dps - old).abs() > most_dps;
+            if at < before || span > limit::ROLL_MAX_GAP || is_number {
                 self.points.clear();
                 (self.angle_rad, self.slide) = (0.0, Slide::default());
             } else {

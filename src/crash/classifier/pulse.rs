@@ -168,6 +168,11 @@ impl Pulse {
         x.max(y) >= limit::RESONANCE_SWINGS && x.min(y) > 0
     }
 
+    /// An axis is at the one end of its range that was at the other before.
+    pub(super) fn is_thrown(&self, now: &Reading) -> bool {
+        self.swings.iter().zip(now.is_at_end).any(|(swings, is_at_end)| is_at_end && swings.count > 0)
+    }
+
     /// An axis that was at one end of its range pushes the other way.
     pub(super) fn is_torn(&self) -> bool {
         self.swings.iter().any(|swings| swings.is_back)

@@ -6,13 +6,19 @@ use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
 
 use super::health::{Health, Kind};
+use super::jumps::Jumps;
+use super::zero::{Driving, Zero};
 
 #[derive(Debug, Clone)]
 pub(super) struct Rate {
     mounting: Mounting,
     /// Its signs hold for the car.
     is_stated: bool,
+    /// Its last code, or beyond.
+    edge_dps: f32,
     health: Health,
+    zero: Zero,
+    jumps: [Jumps; 3],
 }
 
 /// What a sample tells of one axis of the car.
@@ -37,7 +43,10 @@ impl Rate {
         Self {
             mounting: spec.mounting,
             is_stated: spec.orientation == Orientation::Stated,
+            edge_dps: range * limit::CLIPPED_SHARE,
             health: Health::new(spec.axes, range, limit::LONGEST_SPIN, Kind::Rate),
+            zero: Zero::new(),
+            jumps: [Jumps::default(); 3],
         }
     }
 
@@ -51,20 +60,46 @@ impl Rate {
         &mut self,
         at: MonoTime,
         axes: [Option<f32>; 3],
-        is_moving: bool,
+        driving: &Driving,
         is_calm: bool,
         report: &mut impl FnMut(usize, FaultKind),
     ) -> Turning {
         let was_good = [0, 1, 2].map(|index| self.health.is_good(index));
         if is_calm {
-            self.health.observe(at, axes, is_moving, report);
+            self.examine(at, axes, driving, report);
+        } else {
+            self.zero.discard();
         }
         let of = |index: usize| match axes[index] {
             _ if self.mounting != Mounting::Chassis || (index == 2 && !self.is_stated) => Told::Nothing,
             _ if was_good[index] && !self.health.is_good(index) => Told::Faulty,
-            Some(rate_dps) if rate_dps.is_finite() && self.health.is_good(index) => Told::Dps(rate_dps),
+            // How far a car turns is not told by a yaw rate at its end, and a broken one likes to be there.
+            Some(rate_dps) if index == 2 && rate_dps.abs() >= self.edge_dps => Told::Nothing,
+            Some(rate_dps) if rate_dps.is_finite() && self.health.is_good(index) => {
+                Told::Dps(rate_dps - self.zero.offset_dps[index])
+            }
             _ => Told::Nothing,
         };
         Turning { roll: of(0), yaw: of(2) }
+    }
+
+    fn examine(
+        &mut self,
+        at: MonoTime,
+        axes: [Option<f32>; 3],
+        driving: &Driving,
+        report: &mut impl FnMut(usize, FaultKind),
+    ) {
+        let is_moving = driving.speed_mps.is_some_and(|mps| mps >= limit::MOVING_MPS);
+        self.health.observe(at, axes, is_moving, report);
+        for (index, (jumps, rate)) in self.jumps.iter_mut().zip(axes).enumerate() {
+            if rate.is_some_and(|dps| dps.is_finite() && jumps.observe(at, dps)) {
+                self.health.found(at, index, FaultKind::Resonance, report);
+            }
+        }
+        let shown = self.zero.add(at, axes, driving).into_iter().flatten();
+        for (index, zeroed) in shown.enumerate() {
+            self.health.zeroed(at, index, zeroed, report);
+        }
     }
 }

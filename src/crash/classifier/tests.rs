@@ -446,3 +446,38 @@ fn a_fault_outlasts_a_silence() {
     }
     assert_eq!(faults, [FaultKind::Stuck]);
 }
+
+fn faults(rig: &mut Rig) -> Vec<(u8, FaultKind)> {
+    std::iter::from_fn(|| rig.classifier.poll_fault()).map(|fault| (fault.axis, fault.kind)).collect()
+}
+
+#[test]
+fn a_sensor_that_is_held_at_its_other_end_long_after_contact_is_broken_and_tells_no_change_of_velocity() {
+    let swinging = [(0, FaultKind::Resonance), (1, FaultKind::Resonance)];
+    for (turned_s, until_s, wanted) in [(0.04_f32, 0.2, &swinging[..]), (0.04, 0.11, &[]), (1.0, 0.2, &[])] {
+        let mut rig = Rig::new(low_range(), false);
+        rig.drive(1_000, |time_s| match time_s {
+            time if time < turned_s.min(until_s) => [-30.0, 25.0, 0.0],
+            time if time < until_s => [-30.0, -25.0, 0.0],
+            _ => [0.0; 3],
+        });
+        assert!(rig.said(Stage::Confirmed).is_some());
+        assert_eq!(faults(&mut rig), wanted, "turned at {turned_s} s, until {until_s} s");
+        let last = rig.verdicts.last().expect("a verdict");
+        assert_eq!(last.delta_v.is_none(), !wanted.is_empty());
+    }
+}
+
+#[test]
+fn what_shakes_as_no_road_does_is_a_resonance() {
+    let shaken = |mps2: f32, hz: f32| move |time_s: f32| [mps2 * (std::f32::consts::TAU * hz * time_s).sin(), 0.0, 0.0];
+    for (spec, mps2, hz) in [(low_range(), 11.0, 31.0), (full_range(), 40.0, 130.0)] {
+        let mut rig = Rig::new(spec, true);
+        rig.drive(3_500, shaken(mps2, hz));
+        assert_eq!(faults(&mut rig).first(), Some(&(0, FaultKind::Resonance)), "{mps2} m/s² at {hz} Hz");
+        assert!(rig.said(Stage::Confirmed).is_none());
+    }
+    let mut rig = Rig::new(low_range(), true);
+    rig.drive(10_000, shaken(4.0, 12.0));
+    assert_eq!(faults(&mut rig), [], "a rough road");
+}

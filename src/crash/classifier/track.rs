@@ -57,7 +57,8 @@ pub(super) struct Track {
     /// After a silence: readings count for nothing before this, but teach the baseline.
     settled: MonoTime,
     last: Option<Reading>,
-    /// Last value of each axis, as it came and without offset.
+    /// Last value of each axis as it came, believed or not; of those believed; and that without offset.
+    told: [f32; 3],
     raw: [f32; 3],
     held: [f32; 3],
     filter: [[f32; 2]; 3],
@@ -95,6 +96,7 @@ impl Track {
             speaks_since: MonoTime::ZERO,
             settled: MonoTime::ZERO,
             last: None,
+            told: [0.0; 3],
             raw: [0.0; 3],
             held: [0.0; 3],
             filter: [[0.0; 2]; 3],
@@ -276,6 +278,11 @@ impl Track {
         }
     }
 
+    /// The last sample that was believed is that one.
+    pub(super) fn has_read(&self, at: MonoTime) -> bool {
+        self.last.is_some_and(|last| last.at == at)
+    }
+
     /// Takes a sample in; gives back its moment, none when it told nothing. After a crash nothing is a fault.
     pub(super) fn observe(
         &mut self,
@@ -296,16 +303,20 @@ impl Track {
                 }
             }
         }
-        let mut has_horizontal = false;
+        let (mut is_told, mut has_horizontal) = (false, false);
         for (index, value) in axes.into_iter().enumerate() {
-            let good = self.health.is_good(index);
-            let Some(value) = value.filter(|value| good && value.is_finite()) else { continue };
-            self.raw[index] = value.clamp(-self.range, self.range);
+            let Some(value) = value.filter(|value| value.is_finite()) else { continue };
+            self.told[index] = value.clamp(-self.range, self.range);
+            is_told |= index < 2;
+            if !self.health.is_good(index) {
+                continue;
+            }
+            self.raw[index] = self.told[index];
             self.held[index] = self.raw[index] - self.offset(index);
             has_horizontal |= index < 2;
         }
         if !has_horizontal {
-            return None;
+            return is_told.then_some(at);
         }
         let silence = self.last.map_or(Duration::MAX, |last| at.since(last.at));
         let is_blind = silence >= limit::SENSOR_PAUSE && self.is_at_edge();
@@ -352,18 +363,28 @@ impl Track {
 
     /// Adds the sample to what is learnt; gives the beginning of the window that it completes.
     pub(super) fn learn(&mut self, at: MonoTime) -> Option<MonoTime> {
-        self.learner.add(at, self.raw)
+        if at < self.settled {
+            self.learner.discard();
+            return None;
+        }
+        self.learner.add(at, self.period, self.told)
     }
 
-    /// The window that began then is complete, and the car did that in it.
+    /// The window is complete, and so far there was no crash in it.
+    pub(super) fn shaken(&mut self, at: MonoTime, report: &mut impl FnMut(usize, FaultKind)) {
+        for (index, is_shaken) in self.learner.shaken().into_iter().enumerate() {
+            if is_shaken && self.mounting == Mounting::Chassis {
+                self.health.found(at, index, FaultKind::Resonance, report);
+            }
+        }
+    }
+
+    /// The window is complete, and the car did that in it.
     pub(super) fn conclude(&mut self, at: MonoTime, driven: Driven, report: &mut impl FnMut(usize, FaultKind)) {
         let exists =
             [0, 1, 2].map(|index| self.health.is_good(index) || self.health.fault(index) == Some(FaultKind::ZeroShift));
-        let lesson = self.learner.finish(driven, exists);
-        for index in 0..3 {
-            if lesson.is_shifted[index] {
-                self.health.found(at, index, FaultKind::ZeroShift, report);
-            }
+        for (index, zeroed) in self.learner.finish(driven, exists).into_iter().enumerate() {
+            self.health.zeroed(at, index, zeroed, report);
         }
         self.apply();
     }
@@ -484,12 +505,20 @@ impl Track {
         }
     }
 
-    /// A push that was taken for a crash, and lasts longer than any: the zero has shifted.
+    /// A push that was taken for a crash, and goes on as none does: the zero has shifted, or it swings.
     fn disbelieve(&mut self, at: MonoTime, report: &mut impl FnMut(usize, FaultKind)) {
         let pulse = &self.pulse;
-        let is_asked = pulse.is_active() && self.mounting == Mounting::Chassis && self.is_full_range();
+        let is_asked = pulse.is_active() && self.mounting == Mounting::Chassis;
         let span = pulse.contact.filter(|_| is_asked).map_or(Duration::ZERO, |contact| at.since(contact));
-        if span >= limit::LONGEST_PUSH && pulse.is_shift(span) {
+        if !self.is_full_range() {
+            if span >= limit::LONGEST_TURNED && self.last.is_some_and(|last| pulse.is_thrown(&last)) {
+                self.account.shown.is_void = true;
+                for index in 0..2 {
+                    self.health.found(at, index, FaultKind::Resonance, report);
+                }
+                self.pulse = Pulse::default();
+            }
+        } else if span >= limit::LONGEST_PUSH && pulse.is_shift(span) {
             if self.account.distrust(span) {
                 self.health.found(at, pulse.main_axis(), FaultKind::ZeroShift, report);
             }

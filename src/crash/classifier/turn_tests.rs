@@ -96,13 +96,16 @@ fn a_car_that_turns_on_and_ever_more_slowly_was_struck() {
 }
 
 #[test]
-fn a_yaw_rate_whose_zero_is_off_is_no_slide_for_ever() {
-    let skid = |time_s: f32| if (-1.0..0.0).contains(&time_s) { 60.0 } else { 0.0 };
-    let off = |_: f32| 12.0;
-    let drive = |yaw_dps: &dyn Fn(f32) -> f32| {
-        Drive { speed_mps: 15.0, push: &brief, yaw_dps, roll_dps: &nothing }.is_confirmed()
+fn a_yaw_rate_without_tires_that_push_back_is_no_slide() {
+    let before = |time_s: f32| (-1.0..0.0).contains(&time_s);
+    let skid = |time_s: f32| if before(time_s) { 50.0 } else { 0.0 };
+    let slides = |time_s: f32| if before(time_s) { [0.0, 6.0] } else { brief(time_s) };
+    let drive = |push: &dyn Fn(f32) -> [f32; 2], yaw_dps: &dyn Fn(f32) -> f32| {
+        Drive { speed_mps: 15.0, push, yaw_dps, roll_dps: &nothing }.is_confirmed()
     };
-    assert!(drive(&skid) && !drive(&off));
+    assert!(drive(&slides, &skid));
+    assert!(!drive(&brief, &skid), "nothing is felt of it");
+    assert!(!drive(&slides, &|_| 12.0), "for longer than a slide");
 }
 
 #[test]
@@ -133,7 +136,9 @@ fn a_roll_rate_that_failed_makes_no_rollover_of_a_later_crash() {
         let last = verdicts.last().expect("a crash");
         assert_eq!((last.stage, last.rollover), (Stage::Graded, told), "{roll_dps} °/s");
     }
-    let shifted = |time_s: f32| if time_s < -7.0 { 0.0 } else { 80.0 + (40.0 * time_s).sin() };
-    let verdicts = Drive { speed_mps: 15.0, push: &push, yaw_dps: &yaw_dps, roll_dps: &shifted }.verdicts();
-    assert_eq!(verdicts.last().expect("a crash").rollover, Some(false), "a shifted zero");
+    for (since_s, told) in [(-6.0, Some(false)), (-7.5, None)] {
+        let shifted = |time_s: f32| if time_s < since_s { 0.0 } else { 80.0 + (40.0 * time_s).sin() };
+        let verdicts = Drive { speed_mps: 15.0, push: &push, yaw_dps: &yaw_dps, roll_dps: &shifted }.verdicts();
+        assert_eq!(verdicts.last().expect("a crash").rollover, told, "a zero shifted {since_s} s before");
+    }
 }

@@ -12,12 +12,23 @@ use super::blow::{Bend, Blow};
 use super::event::Event;
 use super::motion::Speed;
 use super::track::Track;
+use super::zero::Driving;
 
 impl Classifier {
     /// What is felt across the car at most, without sign.
-    pub(super) fn across_mps2(&self) -> f32 {
+    fn across_mps2(&self) -> f32 {
         let good = self.tracks().filter(|track| track.mounting == Mounting::Chassis && track.health.is_good(1));
         good.map(|track| track.axes_now()[1].abs()).reduce(f32::max).unwrap_or(limit::TIRE_SUSTAINED_MPS2)
+    }
+
+    /// What the car does now, for its rate sensors.
+    pub(super) fn driving(&self) -> Driving {
+        Driving {
+            speed_mps: self.wheels.fresh(self.now, limit::SPEED_FRESH),
+            stands: self.has_stood(),
+            across_mps2: self.across_mps2(),
+            yaw_dps: self.heading.rate_dps(self.now, limit::ROLL_MAX_GAP),
+        }
     }
 
     /// What the bend of the car's way needs across it; everything where that is not known. One that stood when it was struck

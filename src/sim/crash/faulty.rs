@@ -199,9 +199,16 @@ fn spikes(scene: &mut Scene) {
 }
 
 /// What measures how the car turns is wrong on all its axes: it holds its last value, an end of its range or anything; its
-/// zero moves by 5 to 300 °/s at once or within 5 s; or it has spikes.
+/// zero moves by 5 to 300 °/s at once or within 5 s; or it has spikes. Half of the cars only drive, the others brake or meet
+/// a hole or a kerb 0 to 8 s later.
 fn rate_fault(scene: &mut Scene) {
-    let from_s = drive(scene) + scene.rng.between(0.0, 1.0);
+    let from_s = if scene.chance(0.5) {
+        drive(scene) + scene.rng.between(0.0, 1.0)
+    } else {
+        busy_road(scene);
+        scene.say(", ");
+        (scene.script.event_s - scene.rng.between(0.0, 8.0)).max(0.5)
+    };
     let defect = match scene.rng.below(10) {
         0..=3 => {
             let share = scene.sign() * scene.rng.between(0.02, 1.0);

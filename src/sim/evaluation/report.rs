@@ -97,9 +97,10 @@ fn rest_of_crashes(text: &mut String, all: &Crashes) {
     line(
         text,
         format_args!(
-            "rollovers told {} of {}, told where none was {}; severity: none {none}, minor {minor}, moderate {moderate}, \
-             serious {serious}; times in ms from contact, found and bounds in %, direction in deg",
-            all.rollovers.hits, all.rollovers.of, all.false_rollovers
+            "rollovers told {} of {}, told where none was {}; sound sensors called faulty in {}; severity: none {none}, \
+             minor {minor}, moderate {moderate}, serious {serious}; times in ms from contact, found and bounds in %, \
+             direction in deg",
+            all.rollovers.hits, all.rollovers.of, all.false_rollovers, all.faults.hits
         ),
     );
 }
@@ -197,6 +198,7 @@ fn crash_json(profile: &str, name: &str, tally: &Crashes) -> Json {
         "sides": tally.sides.of, "sides_right": tally.sides.hits,
         "rollovers": tally.rollovers.of, "rollovers_told": tally.rollovers.hits,
         "rollovers_told_wrongly": tally.false_rollovers,
+        "sensor_faults": tally.faults.hits,
         "severity": {"none": none, "minor": minor, "moderate": moderate, "serious": serious},
     })
 }

@@ -34,6 +34,8 @@ pub struct Crashes {
     pub rollovers: Share,
     /// Verdicts that say rollover where there was none.
     pub false_rollovers: usize,
+    /// A sensor was called faulty, of all; none was.
+    pub faults: Share,
     /// Of those found: no class, minor, moderate, serious.
     pub severities: [usize; 4],
 }
@@ -58,6 +60,7 @@ impl Crashes {
             sides: Share { hits: 0, of: 0 },
             rollovers: Share { hits: 0, of: 0 },
             false_rollovers: 0,
+            faults: Share { hits: outcomes.iter().filter(|outcome| outcome.has_fault).count(), of: outcomes.len() },
             severities: [0; 4],
         };
         tally.measure(&found);
