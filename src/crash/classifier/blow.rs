@@ -212,6 +212,16 @@ impl Blow {
         !self.is_swing && self.is_lateral() && self.back_mps >= least
     }
 
+    /// Tires have pushed back by more than a kerb leaves for them.
+    pub(super) fn is_pushed_back(&self) -> bool {
+        !self.is_swing && self.is_lateral() && self.back_mps >= limit::PUSHED_BACK_MPS
+    }
+
+    /// It pushed across for so long that neither what is loose nor a kerb does, whatever came before and after it.
+    pub(super) fn is_long_trip(&self) -> bool {
+        self.is_lateral() && self.dwell >= limit::LONGEST_ALONG
+    }
+
     /// It pushed more across the car than along it.
     pub(super) fn is_across(&self) -> bool {
         self.way[1].abs() > self.way[0].abs()

@@ -371,7 +371,7 @@ impl Classifier {
             gnss_before: self.gnss.at(contact, limit::SPEED_WINDOW),
             was_rolling: (self.wheels.at(contact - limit::SPEED_WINDOW, limit::SPEED_FRESH))
                 .is_some_and(|before| before >= limit::MOVING_MPS),
-            was_sliding: self.heading.is_sliding(self.now),
+            was_sliding: self.heading.was_sliding(contact, self.now),
             rolled_at: None,
             speed_lost: None,
             pulse_loss: None,

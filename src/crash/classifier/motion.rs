@@ -188,10 +188,11 @@ impl Heading {
         (moment.since(turn.at) <= limit::TURN_FRESH).then_some(turn.rate_dps)
     }
 
-    /// It slides aside, and not for longer than cars do.
-    pub(super) fn is_sliding(&self, now: MonoTime) -> bool {
+    /// It slides aside since before that moment, and not for longer than cars do.
+    pub(super) fn was_sliding(&self, contact: MonoTime, now: MonoTime) -> bool {
         let is_fresh = self.last.is_some_and(|(at, _)| now.since(at) <= limit::ROLL_MAX_GAP);
-        is_fresh && self.slide.since.is_some_and(|since| now.since(since) <= limit::LONGEST_SLIDE)
+        let is_slide = |since: MonoTime| since <= contact && now.since(since) <= limit::LONGEST_SLIDE;
+        is_fresh && self.slide.since.is_some_and(is_slide)
     }
 
     /// What was told was wrong.

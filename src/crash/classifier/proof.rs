@@ -103,7 +103,7 @@ impl Classifier {
 
     fn is_blow_on_car(&self, track: &Track, blow: &Blow, event: &Event) -> bool {
         if event.is_standing() {
-            return blow.has_form() && self.is_blow_on_standing_car(track, blow);
+            return blow.has_form() && self.is_blow_on_standing_car(track, blow, event);
         }
         let has_turned = self.turn_dps(blow.contact) >= limit::TURNED_DPS;
         let is_out_of_the_calm = blow.is_smooth() && blow.is_alone() && blow.has_settled(self.now, limit::SWING_BACK);
@@ -117,18 +117,22 @@ impl Classifier {
         if !blow.has_form() {
             return false;
         }
+        let slides = blow.slides() || (blow.is_pushed_back() && self.turn_dps(blow.contact) >= limit::TURNED_ASIDE_DPS);
         (has_turned && blow.has_settled(self.now, limit::SETTLE))
             || (event.was_sliding && blow.is_smooth() && blow.is_trip() && blow.is_past(self.now))
-            || (is_out_of_the_calm && (blow.slides() || self.is_blow_by_form(track, blow, event)))
+            || ((event.was_sliding || slides) && blow.is_long_trip() && blow.is_past(self.now))
+            || (is_out_of_the_calm && (slides || self.is_blow_by_form(track, blow, event)))
     }
 
     /// Hands carry sensors in cars that stand: those do not begin at once, and neither slide nor keep what they pushed.
-    fn is_blow_on_standing_car(&self, track: &Track, blow: &Blow) -> bool {
+    fn is_blow_on_standing_car(&self, track: &Track, blow: &Blow, event: &Event) -> bool {
         if !blow.is_still() || track.was_suspicious(self.now) || self.was_turning(blow.contact) {
             return false;
         }
-        let has_turned = self.turn_dps(blow.contact) >= limit::TURNED_STANDING_DPS && !self.turns_more(blow);
-        (has_turned && blow.has_settled(self.now, limit::SETTLE) && blow.slides())
+        let turn_dps = self.turn_dps(blow.contact);
+        let has_turned = turn_dps >= limit::TURNED_STANDING_DPS && !self.turns_more(blow);
+        let has_rolled = || turn_dps >= limit::TURNED_DPS && self.is_pushed_off(event);
+        (has_turned && blow.has_settled(self.now, limit::SETTLE) && (blow.slides() || has_rolled()))
             || (blow.is_out_of_reach() && track.rests_after(blow, self.now))
     }
 

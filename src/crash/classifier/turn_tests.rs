@@ -35,6 +35,11 @@ struct Drive<'f> {
 
 impl Drive<'_> {
     fn verdicts(&self) -> Vec<Verdict> {
+        self.verdicts_at(|_| self.speed_mps)
+    }
+
+    /// With the speed of the wheels by time.
+    fn verdicts_at(&self, speed_mps: impl Fn(f32) -> f32) -> Vec<Verdict> {
         let mut classifier = Classifier::new(&[
             sensor("stability", Quantity::Acceleration, [true, true, false], 18.4),
             sensor("rate", Quantity::AngularRate, [true, false, true], 300.0),
@@ -47,7 +52,7 @@ impl Drive<'_> {
             let [x, y] = (self.push)(time_s).map(|push| Some((push + noise).clamp(-18.4, 18.4)));
             let rates = [Some((self.roll_dps)(time_s)), None, Some((self.yaw_dps)(time_s) + noise)];
             if step % 2 == 0 {
-                classifier.observe(at, &Observation::WheelSpeed(self.speed_mps));
+                classifier.observe(at, &Observation::WheelSpeed(speed_mps(time_s)));
             }
             classifier.observe(at, &Observation::Sample(Sample { sensor: SensorIx(0), axes: [x, y, None] }));
             classifier.observe(at, &Observation::Sample(Sample { sensor: SensorIx(1), axes: rates }));
@@ -57,13 +62,26 @@ impl Drive<'_> {
     }
 
     fn is_confirmed(&self) -> bool {
-        self.verdicts().iter().any(|verdict| verdict.stage == Stage::Confirmed)
+        is_confirmed(&self.verdicts())
     }
+}
+
+fn is_confirmed(verdicts: &[Verdict]) -> bool {
+    verdicts.iter().any(|verdict| verdict.stage == Stage::Confirmed)
 }
 
 /// Two samples at the end of the range across the car.
 fn brief(time_s: f32) -> [f32; 2] {
     if (0.0..0.02).contains(&time_s) { [3.0, 25.0] } else { [0.0; 2] }
+}
+
+/// The same as a filter shows it, so that it has a form.
+fn formed(time_s: f32) -> [f32; 2] {
+    match time_s {
+        -0.014..0.0 => [1.0, 9.0],
+        0.022..0.034 => [0.5, 5.0],
+        _ => brief(time_s),
+    }
 }
 
 fn nothing(_: f32) -> f32 {
@@ -98,7 +116,7 @@ fn a_car_that_turns_on_and_ever_more_slowly_was_struck() {
 #[test]
 fn a_yaw_rate_without_tires_that_push_back_is_no_slide() {
     let before = |time_s: f32| (-1.0..0.0).contains(&time_s);
-    let skid = |time_s: f32| if before(time_s) { 50.0 } else { 0.0 };
+    let skid = |time_s: f32| if time_s < -1.0 { 0.0 } else { 50.0 * (-time_s.max(0.0)).exp() };
     let slides = |time_s: f32| if before(time_s) { [0.0, 6.0] } else { brief(time_s) };
     let drive = |push: &dyn Fn(f32) -> [f32; 2], yaw_dps: &dyn Fn(f32) -> f32| {
         Drive { speed_mps: 15.0, push, yaw_dps, roll_dps: &nothing }.is_confirmed()
@@ -106,6 +124,55 @@ fn a_yaw_rate_without_tires_that_push_back_is_no_slide() {
     assert!(drive(&slides, &skid));
     assert!(!drive(&brief, &skid), "nothing is felt of it");
     assert!(!drive(&slides, &|_| 12.0), "for longer than a slide");
+}
+
+#[test]
+fn what_turned_the_car_a_little_was_a_blow_where_tires_push_back_by_more_than_after_a_kerb() {
+    let confirmed = |turn_dps: f32, back_mps2: f32| {
+        let push = |time_s: f32| match time_s {
+            0.05..0.35 => [0.0, -back_mps2],
+            _ => formed(time_s),
+        };
+        let yaw_dps = |time_s: f32| turned(|since| 20.0 * (-since / 0.1).exp())(time_s) / 20.0 * turn_dps;
+        Drive { speed_mps: 10.0, push: &push, yaw_dps: &yaw_dps, roll_dps: &nothing }.is_confirmed()
+    };
+    assert!(confirmed(20.0, 6.0));
+    assert!(!confirmed(20.0, 4.0), "a kerb leaves as much");
+    assert!(!confirmed(8.0, 6.0), "has hardly turned");
+}
+
+#[test]
+fn a_long_push_across_is_the_trip_of_a_car_that_slid_whatever_comes_after_it() {
+    let confirmed = |slid: bool, span_s: f32| {
+        let push = |time_s: f32| match time_s {
+            -1.0..0.0 if slid => [0.0, 6.0],
+            time if (0.0..span_s).contains(&time) => [0.5, 22.0],
+            time if (span_s + 0.05..span_s + 0.065).contains(&time) => [0.0, -16.0],
+            _ => [0.0; 2],
+        };
+        let yaw_dps = |time_s: f32| match time_s {
+            ..-1.0 => 0.0,
+            _ if !slid => 0.0,
+            _ => 50.0 * (-time_s.max(0.0)).exp(),
+        };
+        Drive { speed_mps: 15.0, push: &push, yaw_dps: &yaw_dps, roll_dps: &nothing }.is_confirmed()
+    };
+    assert!(confirmed(true, 0.25));
+    assert!(!confirmed(false, 0.25), "did not slide");
+    assert!(!confirmed(true, 0.11), "what is loose comes back as well");
+}
+
+#[test]
+fn a_car_that_stood_and_rolls_away_turning_was_struck() {
+    let yaw_dps = turned(|since| 20.0 * (1.0 - since).max(0.0));
+    let strong = |time_s: f32| 1.6 * yaw_dps(time_s);
+    let drive = |yaw_dps: &dyn Fn(f32) -> f32, away_mps: f32| {
+        let drive = Drive { speed_mps: 0.0, push: &formed, yaw_dps, roll_dps: &nothing };
+        is_confirmed(&drive.verdicts_at(|time_s| if time_s < 0.1 { 0.0 } else { away_mps }))
+    };
+    assert!(drive(&strong, 1.5));
+    assert!(!drive(&strong, 0.0), "stays where it is: a hand turns the unit");
+    assert!(!drive(&nothing, 1.5), "drives off");
 }
 
 #[test]
