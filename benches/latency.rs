@@ -15,7 +15,7 @@
 //! - *real time*: each of the two with `[realtime]` in the deployment file, where the machine allows it.
 //!
 //! Beside the daemon run threads that are woken by the same frames, in real time where it is, look at the clock, and do
-//! nothing else (`latency/bare.rs`): what they wait is what the machine itself costs.
+//! nothing else (`latency/bare.rs`): what they wait is what the machine costs with all that goes on in it.
 //!
 //! Each of the four is run `LATENCY_RUNS` times, in turns, and the medians are what counts: what else the machine does
 //! is in every run. With each are printed the frames over the budget; of these, the ones that are over it also without the

@@ -1,14 +1,16 @@
-//! The least that any reader of this machine waits: threads that are woken by the same frames, look at the clock, and do
-//! nothing else.
+//! What any reader waits on this machine beside the daemon: threads that are woken by the frames with accelerations, look
+//! at the clock, and do nothing else. They share the processors with the daemon and everything that disturbs it, and
+//! nothing wakes them but these frames.
 
 use std::io::IoSliceMut;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use nix::libc::{CAN_EFF_FLAG, CAN_RTR_FLAG};
 use nix::sys::socket::sockopt::ReceiveTimestampns;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
@@ -37,13 +39,12 @@ pub(super) struct Bare {
 impl Bare {
     /// One for each bus, in real time where the daemon is.
     pub(super) fn start(way: &Way, realtime: Option<Realtime>) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let mut bare = Self { copies: None, readers: Vec::new(), is_over };
+        let mut bare = Self { copies: None, readers: Vec::new(), is_over: Arc::new(AtomicBool::new(false)) };
         match way {
             Way::Can(interfaces) => {
                 for interface in interfaces {
                     let socket = CanFdSocket::open(interface).expect("the interface is there");
-                    let exactly = |id| CanFilter::new(id, 0x7FF);
+                    let exactly = |id| CanFilter::new(id, 0x7FF | CAN_EFF_FLAG | CAN_RTR_FLAG);
                     socket.set_filters(&INERTIAL.map(exactly)).expect("two filters");
                     socket.set_read_timeout(LOOK).expect("a timeout");
                     bare.read(socket, realtime);
@@ -59,19 +60,28 @@ impl Bare {
         bare
     }
 
+    /// Returns once the reader is about to read.
     fn read(&mut self, socket: impl AsFd + AsRawFd + Send + 'static, settings: Option<Realtime>) {
         setsockopt(&socket, ReceiveTimestampns, &true).expect("stamps");
-        let is_over = Arc::clone(&self.is_over);
+        let (is_over, is_ready) = (Arc::clone(&self.is_over), Arc::new(Barrier::new(2)));
+        let ready = Arc::clone(&is_ready);
         self.readers.push(thread::spawn(move || {
             if let Some(settings) = settings {
                 realtime::apply(settings);
             }
             let mut latencies = Vec::with_capacity(ROOM);
-            while !is_over.load(Ordering::Relaxed) {
-                latencies.extend(wait(socket.as_raw_fd()));
+            ready.wait();
+            // The last look comes after the end, and finds what is still queued.
+            let mut is_last = false;
+            while !is_last {
+                is_last = is_over.load(Ordering::Relaxed);
+                while let Some(latency) = wait(socket.as_raw_fd()) {
+                    latencies.push(latency);
+                }
             }
             latencies
         }));
+        is_ready.wait();
     }
 
     /// The daemon was sent this frame.

@@ -243,9 +243,15 @@ pub const RATE_ZERO_SHARE: f32 = 0.3;
 /// Across the car so much may be felt less than a yaw rate needs, in m/s²: twice [`SLIDING_SLACK_MPS2`].
 pub const RATE_SHIFT_MPS2: f32 = 2.0 * SLIDING_SLACK_MPS2;
 
-/// So many seconds in a row must show that the zero of a rate is off: no slide touches more of them ([`LONGEST_SLIDE`]), no
-/// hill and no body that leans.
-pub const RATE_SHIFT_WINDOWS: u8 = 6;
+/// So many seconds in a row must show that the zero of a rate is off, and no more than [`RATE_AT_REST_DPS`] between two of
+/// them: no slide ([`LONGEST_SLIDE`]), hill or body that leans is as long and as even.
+pub const RATE_SHIFT_WINDOWS: u8 = 8;
+
+/// Above this the wheels of a car turn, in m/s, which may turn itself.
+pub const CREEPING_MPS: f32 = 0.05;
+
+/// A zero of a rate is fine when it was not seen to be off for so long: bends hide it.
+pub const RATE_RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
 /// From one sample to the next no car turns by so much and back again, in °/s: it takes twice the blow of a crash
 /// ([`TURNED_DPS`]), the second one against the first.
@@ -253,6 +259,9 @@ pub const RATE_JUMP_DPS: f32 = 25.0;
 
 /// It is back within so long: three samples of the slowest known sensor.
 pub const RATE_JUMP_BACK: Duration = Duration::from_millis(40);
+
+/// It is back when it is so near to where it was, in °/s.
+pub const RATE_RETURN_DPS: f32 = RATE_JUMP_DPS / 2.0;
 
 /// So often, never more than [`RECOVERED_AFTER`] apart, is a fault.
 pub const RATE_JUMPS: u8 = 3;
@@ -416,8 +425,8 @@ pub const SLIDING_DEG: f32 = 10.0;
 /// (physics); a kerb adds up to 20 in 100 ms (assumed).
 pub const TURNED_DPS: f32 = 25.0;
 
-/// No blow turns a car up faster, in °/s² (physics: 90 kN beside the center by 2.4 m, or 220 by 1 m, on 2,500 kg·m²); what
-/// does so is a number.
+/// No blow turns a car up faster, in °/s² (physics: 90 kN beside the center by 2.4 m, or 220 by 1 m, on 2,500 kg·m²); a step
+/// that does is a number, or a blow so hard that it needs no such witness.
 pub const YAW_SLOPE_DPS2: f32 = 5_000.0;
 
 /// The slowest known yaw rates are so far apart; frames that come late make others seem nearer.
@@ -463,8 +472,8 @@ pub const SLIDE_PROOF_MPS: f32 = 1.2;
 /// The same after a blow that held for two frames only.
 pub const SLIDE_PROOF_BRIEF_MPS: f32 = 2.0;
 
-/// What a car has turned with the blow and slides aside afterwards: more than a kerb, which pushes it aside by no more than
-/// [`KERB_MPS`] (evaluation).
+/// What tires push back after a blow that has turned the car, in m/s: more than a kerb can leave for them, [`KERB_MPS`], while
+/// it may turn the car as far (assumed).
 pub const PUSHED_BACK_MPS: f32 = 0.95;
 
 /// A turn that goes with that, in °/s (evaluation).
@@ -551,10 +560,9 @@ pub const RESONANCE_SWINGS: u8 = 3;
 /// Structures ring for so long after contact.
 pub const SWINGING_AFTER: Duration = Duration::from_millis(90);
 
-/// An axis that went from one end of its range to the other is not held there so long after contact: structures have rung for
-/// [`SWINGING_AFTER`], and what pushed the car over again is over (recorded: 108 ms at most, and 185 by the sensor that went
-/// wrong).
-pub const LONGEST_TURNED: Duration = Duration::from_millis(150);
+/// An axis that went from one end of its range to the other while structures ring ([`SWINGING_AFTER`]) is not held at one so
+/// long after contact (recorded: 108 ms at most, and 185 by the sensor that went wrong).
+pub const LONGEST_THROWN: Duration = Duration::from_millis(150);
 
 /// A sensor that was suspicious for nothing needs another witness for so long (assumed: what is loose rattles again).
 pub const DISTRUST: Duration = Duration::from_secs(60);

@@ -43,6 +43,8 @@ pub(super) struct Shown {
     pub(super) peak: f32,
     pub(super) dwell: Duration,
     pub(super) clipped: Duration,
+    /// Some of it was at an end of the range across the car.
+    pub(super) is_clipped_across: bool,
     /// From contact to the last time above the end threshold, of the first pulse that made anything of it.
     pub(super) pulse: Duration,
     /// It was a shifted zero, and nothing of it is true.
@@ -140,6 +142,7 @@ impl Account {
         self.shown.peak = self.shown.peak.max(pulse.peak);
         self.shown.dwell = self.shown.dwell.max(pulse.longest_dwell);
         self.shown.clipped = self.shown.clipped.max(pulse.clipped);
+        self.shown.is_clipped_across |= pulse.is_clipped_across();
         self.shown.pulse = self.shown.pulse.max(pulse.duration());
     }
 }

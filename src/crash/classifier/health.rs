@@ -38,6 +38,8 @@ pub(super) enum Zeroed {
     Fine,
     /// It is off, for longer than the car explains.
     Shifted,
+    /// It is off, and that may be the car.
+    Off,
     /// It cannot be told from what the car does.
     #[default]
     Unknown,
@@ -102,7 +104,7 @@ impl Health {
             match (axis.fault, seen) {
                 (None, Some(kind)) => axis.fall(at, kind, |kind| report(index, kind)),
                 (Some(fault), Some(kind)) if fault == kind => axis.fine_since = at,
-                _ => axis.mend(at, |kind| report(index, kind)),
+                _ => axis.mend(at, self.limits.kind, |kind| report(index, kind)),
             }
         }
     }
@@ -123,7 +125,7 @@ impl Health {
         }
     }
 
-    /// A window has shown that of the zero of an axis. One that tells nothing ends no fault.
+    /// A window has shown that of the zero of an axis. While it is off no fault ends.
     pub(super) fn zeroed(
         &mut self,
         at: MonoTime,
@@ -131,7 +133,7 @@ impl Health {
         zeroed: Zeroed,
         report: &mut impl FnMut(usize, FaultKind),
     ) {
-        let is_open = zeroed == Zeroed::Unknown && self.fault(index) == Some(FaultKind::ZeroShift);
+        let is_open = zeroed == Zeroed::Off && self.fault(index) == Some(FaultKind::ZeroShift);
         if zeroed == Zeroed::Shifted || is_open {
             self.found(at, index, FaultKind::ZeroShift, report);
         }
@@ -182,8 +184,10 @@ impl Axis {
         report(kind);
     }
 
-    fn mend(&mut self, at: MonoTime, report: impl FnOnce(FaultKind)) {
-        if self.fault.is_some() && at.since(self.fine_since) >= limit::RECOVERED_AFTER {
+    fn mend(&mut self, at: MonoTime, kind: Kind, report: impl FnOnce(FaultKind)) {
+        let is_hidden = kind == Kind::Rate && self.fault == Some(FaultKind::ZeroShift);
+        let after = if is_hidden { limit::RATE_RECOVERED_AFTER } else { limit::RECOVERED_AFTER };
+        if self.fault.is_some() && at.since(self.fine_since) >= after {
             self.fault = None;
             report(FaultKind::Recovered);
         }

@@ -19,18 +19,16 @@ impl Jumps {
     pub(super) fn observe(&mut self, at: MonoTime, dps: f32) -> bool {
         let Some(last) = self.last.replace(dps) else { return false };
         let jump = (dps - last).abs();
-        if let Some((left, from)) = self.left.filter(|(left, _)| at.since(*left) <= limit::RATE_JUMP_BACK)
-            && at > left
-            && jump >= limit::RATE_JUMP_DPS / 2.0
-            && (dps - from).abs() <= limit::RATE_JUMP_DPS / 2.0
-        {
+        self.left = self.left.filter(|(left, _)| at.since(*left) <= limit::RATE_JUMP_BACK);
+        let Some((left, from)) = self.left else {
+            self.left = (jump >= limit::RATE_JUMP_DPS).then_some((at, last));
+            return false;
+        };
+        let is_back = at > left && (dps - from).abs() <= limit::RATE_RETURN_DPS;
+        if is_back {
             self.left = None;
-            return self.returned(at);
         }
-        if jump >= limit::RATE_JUMP_DPS {
-            self.left = Some((at, last));
-        }
-        false
+        is_back && self.returned(at)
     }
 
     fn returned(&mut self, at: MonoTime) -> bool {

@@ -120,13 +120,25 @@ impl Learner {
         }
     }
 
+    /// So do those before it.
+    pub(super) fn restart(&mut self) {
+        self.discard();
+        self.shifted = [0; 3];
+        for shaking in &mut self.shaking {
+            shaking.count = 0;
+        }
+    }
+
     /// Compares the window with what the car did, and begins the next one.
     pub(super) fn finish(&mut self, driven: Driven, exists: [bool; 3]) -> [Zeroed; 3] {
         let mean = self.sums.map(|sum| sum / self.samples.max(1.0));
         self.discard();
         let mut shown = [Zeroed::Unknown; 3];
         for (index, own) in [driven.x, driven.y].into_iter().enumerate() {
-            let Some(own) = own.filter(|_| exists[index]) else { continue };
+            let Some(own) = own.filter(|_| exists[index]) else {
+                self.shifted[index] = 0;
+                continue;
+            };
             let is_off = mean[index].abs() > own.abs() + limit::ZERO_SHIFT_MPS2;
             shown[index] = self.shift(index, is_off, driven.is_moving);
             if !is_off {
@@ -156,7 +168,7 @@ impl Learner {
         match *count {
             _ if !is_off => Zeroed::Fine,
             limit::ZERO_SHIFT_WINDOWS.. => Zeroed::Shifted,
-            _ => Zeroed::Unknown,
+            _ => Zeroed::Off,
         }
     }
 

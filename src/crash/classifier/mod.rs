@@ -223,7 +223,8 @@ impl Classifier {
         let Some(Slot::Acceleration(track)) = slots.get_mut(index) else { return };
         let taken = track.observe(at, sample.axes, is_moving, is_calm, &mut reporter(faults, sample.sensor, at));
         let Some(at) = taken else { return };
-        if track.has_read(at) {
+        let is_read = track.has_read(at);
+        if is_read {
             track.follow(bend);
             if self.gravity_slot == Some(index) && track.has_gravity() {
                 self.gravity.observe(at, track.axes_now());
@@ -233,7 +234,9 @@ impl Classifier {
         if let Some(began) = window {
             self.learn(index, sample.sensor, began, at);
         }
-        self.weigh(index);
+        if is_read {
+            self.weigh(index);
+        }
     }
 
     fn turned(&mut self, at: MonoTime, sample: Sample) {
@@ -271,10 +274,10 @@ impl Classifier {
             if is_calm {
                 track.shaken(at, &mut reporter(faults, sensor, at));
             }
-            if is_quiet {
-                track.conclude(at, driven, &mut reporter(faults, sensor, at));
-            } else {
-                track.learner.discard();
+            match (is_quiet, is_calm) {
+                (true, _) => track.conclude(at, driven, &mut reporter(faults, sensor, at)),
+                (false, true) => track.learner.discard(),
+                (false, false) => track.learner.restart(),
             }
         }
     }

@@ -125,8 +125,8 @@ impl Slide {
         self.angle_rad = (self.angle_rad + turn_rad * span_s).max(0.0);
         self.across_mps2 += (across_mps2 - self.across_mps2) * span_s / (limit::ROUGH_TAU.as_secs_f32() + span_s);
         let is_felt = self.across_mps2 >= limit::SLIDING_FELT_MPS2;
-        let is_sliding = is_felt && self.angle_rad.to_degrees() >= limit::SLIDING_DEG;
-        self.since = if is_sliding { self.since.or(Some(at)) } else { None };
+        let is_sliding = self.angle_rad.to_degrees() >= limit::SLIDING_DEG;
+        self.since = if is_sliding { self.since.or(is_felt.then_some(at)) } else { None };
     }
 }
 
@@ -144,9 +144,12 @@ impl Heading {
             let span = at.since(before);
             let most_dps = limit::YAW_SLOPE_DPS2 * span.max(limit::YAW_SPACING).as_secs_f32();
             let is_number = (rate_dps - old).abs() > most_dps;
-            if at < before || span > limit::ROLL_MAX_GAP || is_number {
+            if at < before || span > limit::ROLL_MAX_GAP {
                 self.points.clear();
                 (self.angle_rad, self.slide) = (0.0, Slide::default());
+            } else if is_number {
+                // What it turned before cannot be compared with what it turns now; that it slid is as true as it was.
+                self.points.clear();
             } else {
                 let (span_s, rate_rad) = (span.as_secs_f32(), f32::midpoint(old, rate_dps).to_radians());
                 self.angle_rad += rate_rad * span_s;

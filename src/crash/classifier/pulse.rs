@@ -38,19 +38,21 @@ impl Reading {
 struct Swings {
     /// The end of its range that it was at last: the upper one, or the lower one.
     is_high: Option<bool>,
-    /// So often it went from one end to the other.
+    /// So often it went from one end to the other, and when it did first.
     count: u8,
+    turned: Option<MonoTime>,
     /// After an end it pushed the other way.
     is_back: bool,
 }
 
 impl Swings {
-    fn add(&mut self, value: f32, is_at_end: bool) {
+    fn add(&mut self, at: MonoTime, value: f32, is_at_end: bool) {
         let is_high = value > 0.0;
         let is_turned = self.is_high.is_some_and(|before| before != is_high);
         self.is_back |= is_turned && value.abs() >= limit::ONSET_MPS2;
         if is_at_end {
             self.count = self.count.saturating_add(u8::from(is_turned));
+            self.turned = self.turned.or(is_turned.then_some(at));
             self.is_high = Some(is_high);
         }
     }
@@ -168,9 +170,19 @@ impl Pulse {
         x.max(y) >= limit::RESONANCE_SWINGS && x.min(y) > 0
     }
 
-    /// An axis is at the one end of its range that was at the other before.
+    /// Across the car it has been at an end of its range.
+    pub(super) fn is_clipped_across(&self) -> bool {
+        self.swings[1].is_high.is_some()
+    }
+
+    /// An axis is at an end of its range that has gone from one to the other while structures ring.
     pub(super) fn is_thrown(&self, now: &Reading) -> bool {
-        self.swings.iter().zip(now.is_at_end).any(|(swings, is_at_end)| is_at_end && swings.count > 0)
+        let Some(contact) = self.contact else { return false };
+        let is_early = |turned: MonoTime| turned.since(contact) <= limit::SWINGING_AFTER;
+        self.swings
+            .iter()
+            .zip(now.is_at_end)
+            .any(|(swings, is_at_end)| is_at_end && swings.turned.is_some_and(is_early))
     }
 
     /// An axis that was at one end of its range pushes the other way.
@@ -234,7 +246,7 @@ impl Pulse {
         self.back = if along < -limit::SWING_MPS2 { self.back + span } else { Duration::ZERO };
         self.is_swing |= self.back >= limit::SWING_DWELL;
         for (index, swings) in self.swings.iter_mut().enumerate() {
-            swings.add(now.held[index], now.is_at_end[index]);
+            swings.add(now.at, now.held[index], now.is_at_end[index]);
         }
         if last.is_clipped && now.is_clipped {
             self.clipped += span;

@@ -14,8 +14,9 @@ pub(super) struct Rate {
     mounting: Mounting,
     /// Its signs hold for the car.
     is_stated: bool,
-    /// Its last code, or beyond.
-    edge_dps: f32,
+    last: Option<MonoTime>,
+    /// After a silence: what is told before this is a self-test.
+    settled: MonoTime,
     health: Health,
     zero: Zero,
     jumps: [Jumps; 3],
@@ -43,7 +44,8 @@ impl Rate {
         Self {
             mounting: spec.mounting,
             is_stated: spec.orientation == Orientation::Stated,
-            edge_dps: range * limit::CLIPPED_SHARE,
+            last: None,
+            settled: MonoTime::ZERO,
             health: Health::new(spec.axes, range, limit::LONGEST_SPIN, Kind::Rate),
             zero: Zero::new(),
             jumps: [Jumps::default(); 3],
@@ -64,6 +66,12 @@ impl Rate {
         is_calm: bool,
         report: &mut impl FnMut(usize, FaultKind),
     ) -> Turning {
+        if self.last.replace(at).is_none_or(|last| at.since(last) >= limit::SENSOR_SILENCE) {
+            self.settled = at + limit::SENSOR_SETTLE;
+        }
+        if at < self.settled {
+            return Turning { roll: Told::Nothing, yaw: Told::Nothing };
+        }
         let was_good = [0, 1, 2].map(|index| self.health.is_good(index));
         if is_calm {
             self.examine(at, axes, driving, report);
@@ -73,8 +81,6 @@ impl Rate {
         let of = |index: usize| match axes[index] {
             _ if self.mounting != Mounting::Chassis || (index == 2 && !self.is_stated) => Told::Nothing,
             _ if was_good[index] && !self.health.is_good(index) => Told::Faulty,
-            // How far a car turns is not told by a yaw rate at its end, and a broken one likes to be there.
-            Some(rate_dps) if index == 2 && rate_dps.abs() >= self.edge_dps => Told::Nothing,
             Some(rate_dps) if rate_dps.is_finite() && self.health.is_good(index) => {
                 Told::Dps(rate_dps - self.zero.offset_dps[index])
             }

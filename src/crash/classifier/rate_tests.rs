@@ -67,7 +67,7 @@ impl Watch {
 
 #[test]
 fn a_zero_that_is_off_shows_where_the_car_stands_and_where_nothing_pushes_it_across() {
-    let faults = |course: Course, rates: [f32; 2]| Watch::new().go(course, 8, |_| rates).faults.clone();
+    let faults = |course: Course, rates: [f32; 2]| Watch::new().go(course, 12, |_| rates).faults.clone();
     let straight = Course::Drives(20.0, 0.5, 0.0);
     assert_eq!(faults(Course::Stands, [0.0, 5.0]), [(2, FaultKind::ZeroShift)]);
     assert_eq!(faults(Course::Stands, [-5.0, 0.0]), [(0, FaultKind::ZeroShift)]);
@@ -80,10 +80,12 @@ fn a_zero_that_is_off_shows_where_the_car_stands_and_where_nothing_pushes_it_acr
 
 #[test]
 fn what_turns_for_a_while_or_is_turned_by_a_hand_has_no_zero() {
-    let spin = |time_s: f32| if time_s < 4.4 { [0.0, 120.0] } else { [0.0; 2] };
-    assert_eq!(Watch::new().go(Course::Drives(15.0, 8.0, 0.0), 8, spin).faults, [], "a slide");
-    let crest = |time_s: f32| if time_s < 4.0 { [6.0, 0.0] } else { [0.0; 2] };
-    assert_eq!(Watch::new().go(Course::Drives(15.0, 0.5, 0.0), 8, crest).faults, [], "a body that leans");
+    let spin = |time_s: f32| if (1.3..8.3).contains(&time_s) { [0.0, 120.0] } else { [0.0; 2] };
+    assert_eq!(Watch::new().go(Course::Drives(15.0, 8.0, 0.0), 14, spin).faults, [], "a car park with snow");
+    let slide = |time_s: f32| [0.0, (120.0 - 8.0 * time_s).max(0.0)];
+    assert_eq!(Watch::new().go(Course::Drives(15.0, 1.0, 0.0), 20, slide).faults, [], "ice");
+    let crest = |time_s: f32| if (1.0..7.0).contains(&time_s) { [6.0, 0.0] } else { [0.0; 2] };
+    assert_eq!(Watch::new().go(Course::Drives(15.0, 0.5, 0.0), 14, crest).faults, [], "a body that leans");
     let hand = |time_s: f32| [20.0 + 10.0 * (4.0 * time_s).sin(), 15.0 + 10.0 * (4.0 * time_s).cos()];
     assert_eq!(Watch::new().go(Course::Stands, 12, hand).faults, []);
 }
@@ -91,10 +93,12 @@ fn what_turns_for_a_while_or_is_turned_by_a_hand_has_no_zero() {
 #[test]
 fn a_shifted_zero_is_fine_again_only_once_it_was_seen_to_be() {
     let mut watch = Watch::new();
-    watch.go(Course::Drives(20.0, 0.5, 0.0), 8, |_| [0.0, 12.0]);
-    watch.go(Course::Drives(20.0, 7.0, 0.0), 30, |_| [0.0, 12.0]);
-    assert_eq!(watch.faults, [(2, FaultKind::ZeroShift)], "bends tell nothing");
-    watch.go(Course::Stands, 12, |_| [0.0, 0.0]);
+    watch.go(Course::Drives(20.0, 0.5, 0.0), 12, |_| [0.0, 12.0]);
+    watch.go(Course::Drives(20.0, 7.0, 0.0), 50, |_| [0.0, 12.0]);
+    watch.go(Course::Drives(20.0, 0.5, 0.0), 3, |_| [0.0, 12.0]);
+    watch.go(Course::Drives(20.0, 7.0, 0.0), 50, |_| [0.0, 12.0]);
+    assert_eq!(watch.faults, [(2, FaultKind::ZeroShift)], "a bend tells nothing");
+    watch.go(Course::Stands, 20, |_| [0.0, 0.0]);
     assert_eq!(watch.faults[1..], [(2, FaultKind::Recovered)]);
 }
 
@@ -114,7 +118,13 @@ fn jumps_there_and_back_are_a_fault_and_a_blow_is_none() {
         |each_s: f32| move |time_s: f32| if time_s % each_s < 0.025 && time_s > 1.0 { [0.0, 80.0] } else { [0.0; 2] };
     assert_eq!(Watch::new().go(straight, 12, spikes(2.0)).faults, [(2, FaultKind::Resonance)]);
     assert_eq!(Watch::new().go(straight, 36, spikes(12.0)).faults, [], "seldom");
-    let kerbs = |time_s: f32| [0.0, 20.0 * (-(time_s % 2.0) / 0.1).exp()];
+    let filtered = |time_s: f32| match time_s % 2.0 {
+        0.5..0.51 | 0.52..0.53 => [0.0, 35.0],
+        0.51..0.52 => [0.0, 70.0],
+        _ => [0.0; 2],
+    };
+    assert_eq!(Watch::new().go(straight, 12, filtered).faults, [(2, FaultKind::Resonance)]);
+    let kerbs = |time_s: f32| [0.0, 40.0 * (-(time_s % 2.0) / 0.1).exp()];
     assert_eq!(Watch::new().go(straight, 12, kerbs).faults, [], "tires let the car turn back");
     let blows = |time_s: f32| [0.0, if time_s % 2.0 < 0.5 { 60.0 } else { 0.0 }];
     assert_eq!(Watch::new().go(Course::Drives(20.0, 9.0, 0.0), 12, blows).faults, [], "turned, and turned back later");

@@ -454,7 +454,8 @@ fn faults(rig: &mut Rig) -> Vec<(u8, FaultKind)> {
 #[test]
 fn a_sensor_that_is_held_at_its_other_end_long_after_contact_is_broken_and_tells_no_change_of_velocity() {
     let swinging = [(0, FaultKind::Resonance), (1, FaultKind::Resonance)];
-    for (turned_s, until_s, wanted) in [(0.04_f32, 0.2, &swinging[..]), (0.04, 0.11, &[]), (1.0, 0.2, &[])] {
+    let cases = [(0.04_f32, 0.2, &swinging[..]), (0.04, 0.11, &[]), (0.12, 0.2, &[]), (1.0, 0.2, &[])];
+    for (turned_s, until_s, wanted) in cases {
         let mut rig = Rig::new(low_range(), false);
         rig.drive(1_000, |time_s| match time_s {
             time if time < turned_s.min(until_s) => [-30.0, 25.0, 0.0],
@@ -480,4 +481,42 @@ fn what_shakes_as_no_road_does_is_a_resonance() {
     let mut rig = Rig::new(low_range(), true);
     rig.drive(10_000, shaken(4.0, 12.0));
     assert_eq!(faults(&mut rig), [], "a rough road");
+}
+
+#[test]
+fn sensors_whose_axes_shake_together_tell_nothing_until_they_are_calm() {
+    let mut rig = Rig::new(low_range(), true);
+    rig.drive(8_000, |time_s| {
+        let swing = 25.0 * (std::f32::consts::TAU * 9.0 * time_s).sin();
+        [swing, swing, 0.0]
+    });
+    assert!(faults(&mut rig).len() >= 2);
+    let said = rig.verdicts.len();
+    assert!(said <= 8, "{said} words on what is broken");
+    rig.drive(12_000, |_| [0.0; 3]);
+    let ended = faults(&mut rig);
+    assert_eq!(ended, [(0, FaultKind::Recovered), (1, FaultKind::Recovered)]);
+    assert!(rig.verdicts.len() <= said + 1);
+}
+
+#[test]
+fn an_axis_that_recovers_is_no_crash() {
+    let mut rig = Rig::new(full_range(), true);
+    let x = |mps2: f32| move |time_s: f32| [mps2, 2.0 * (40.0 * time_s).sin(), 0.0];
+    rig.tells_speed = false;
+    for _ in 0..8 {
+        rig.tell(&Observation::WheelSpeed(15.0));
+        rig.drive(200, x(0.0));
+    }
+    let mut told = Vec::new();
+    for (mps2, turns) in [(40.0, 40), (0.0, 100)] {
+        for _ in 0..turns {
+            rig.tell(&Observation::WheelSpeed(15.0));
+            rig.drive(200, x(mps2));
+            told.extend(faults(&mut rig));
+        }
+    }
+    assert_eq!(told, [(0, FaultKind::ZeroShift), (0, FaultKind::Recovered)]);
+    let confirmed = rig.verdicts.iter().filter(|verdict| verdict.stage == Stage::Confirmed).count();
+    assert!(confirmed <= 1, "the shift itself may be taken for a crash, its end not");
 }

@@ -66,6 +66,9 @@ pub(super) struct Track {
     account: Account,
     pub(super) pulse: Pulse,
     pub(super) health: Health,
+    /// The axes that were good with the last sample, and those that have not been read since they changed.
+    good: [bool; 3],
+    is_stale: [bool; 3],
     pub(super) learner: Learner,
     felt: Felt,
     /// Restless since, and last seen so.
@@ -104,6 +107,8 @@ impl Track {
             account: Account::new(),
             pulse: Pulse::default(),
             health: Health::new(spec.axes, range, longest_pulse(range), Kind::Acceleration),
+            good: spec.axes,
+            is_stale: [false; 3],
             learner: Learner::default(),
             felt: Felt::default(),
             unrest: None,
@@ -278,6 +283,12 @@ impl Track {
         }
     }
 
+    /// It was heard not long ago, and what it tells of the axis across is believed.
+    pub(super) fn feels_across(&self, now: MonoTime) -> bool {
+        let is_fresh = self.last.is_some_and(|last| now.since(last.at) <= limit::ROLL_MAX_GAP);
+        self.mounting == Mounting::Chassis && self.health.is_good(1) && is_fresh
+    }
+
     /// The last sample that was believed is that one.
     pub(super) fn has_read(&self, at: MonoTime) -> bool {
         self.last.is_some_and(|last| last.at == at)
@@ -294,15 +305,9 @@ impl Track {
     ) -> Option<MonoTime> {
         let at = self.moment(at)?;
         if is_calm {
-            let before = [self.health.is_good(0), self.health.is_good(1)];
             self.health.observe(at, axes, is_moving, report);
-            if before != [self.health.is_good(0), self.health.is_good(1)] {
-                self.pulse = Pulse::default();
-                if let Some(last) = &mut self.last {
-                    (last.held, last.off) = ([0.0; 2], [0.0; 3]);
-                }
-            }
         }
+        self.turn_over();
         let (mut is_told, mut has_horizontal) = (false, false);
         for (index, value) in axes.into_iter().enumerate() {
             let Some(value) = value.filter(|value| value.is_finite()) else { continue };
@@ -314,6 +319,9 @@ impl Track {
             self.raw[index] = self.told[index];
             self.held[index] = self.raw[index] - self.offset(index);
             has_horizontal |= index < 2;
+            if std::mem::take(&mut self.is_stale[index]) {
+                (self.baseline[index], self.filter[index]) = (self.held[index], [self.held[index]; 2]);
+            }
         }
         if !has_horizontal {
             return is_told.then_some(at);
@@ -361,10 +369,26 @@ impl Track {
         Some(at)
     }
 
+    /// What was summed up with axes that have failed or recovered since the last sample is void.
+    fn turn_over(&mut self) {
+        let good = [0, 1, 2].map(|index| self.health.is_good(index));
+        let has_changed = good[..2] != self.good[..2];
+        for (is_stale, (now, before)) in self.is_stale.iter_mut().zip(good.iter().zip(self.good)) {
+            *is_stale |= *now != before;
+        }
+        self.good = good;
+        if has_changed {
+            self.pulse = Pulse::default();
+            if let Some(last) = &mut self.last {
+                (last.held, last.off) = ([0.0; 2], [0.0; 3]);
+            }
+        }
+    }
+
     /// Adds the sample to what is learnt; gives the beginning of the window that it completes.
     pub(super) fn learn(&mut self, at: MonoTime) -> Option<MonoTime> {
         if at < self.settled {
-            self.learner.discard();
+            self.learner.restart();
             return None;
         }
         self.learner.add(at, self.period, self.told)
@@ -511,7 +535,7 @@ impl Track {
         let is_asked = pulse.is_active() && self.mounting == Mounting::Chassis;
         let span = pulse.contact.filter(|_| is_asked).map_or(Duration::ZERO, |contact| at.since(contact));
         if !self.is_full_range() {
-            if span >= limit::LONGEST_TURNED && self.last.is_some_and(|last| pulse.is_thrown(&last)) {
+            if span >= limit::LONGEST_THROWN && self.last.is_some_and(|last| pulse.is_thrown(&last)) {
                 self.account.shown.is_void = true;
                 for index in 0..2 {
                     self.health.found(at, index, FaultKind::Resonance, report);

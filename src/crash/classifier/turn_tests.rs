@@ -9,7 +9,7 @@ use super::Classifier;
 /// Samples of both sensors are so far apart, in s.
 const STEP_S: f32 = 0.012;
 /// The car drives or stands for so long before the blow: longer than any slide.
-const BEFORE_S: f32 = 8.0;
+const BEFORE_S: f32 = 12.0;
 
 fn sensor(name: &str, quantity: Quantity, axes: [bool; 3], range: f32) -> SensorSpec {
     SensorSpec {
@@ -45,7 +45,7 @@ impl Drive<'_> {
             sensor("rate", Quantity::AngularRate, [true, false, true], 300.0),
         ]);
         let mut verdicts = Vec::new();
-        for step in 0_u16..1_000 {
+        for step in 0_u16..1_400 {
             let at = MonoTime::from_nanos(1_000_000_000 + u64::from(step) * 12_000_000);
             let time_s = f32::from(step) * STEP_S - BEFORE_S;
             let noise = if step % 2 == 0 { 0.05 } else { -0.05 };
@@ -81,6 +81,15 @@ fn formed(time_s: f32) -> [f32; 2] {
         -0.014..0.0 => [1.0, 9.0],
         0.022..0.034 => [0.5, 5.0],
         _ => brief(time_s),
+    }
+}
+
+/// Three samples beyond tires, as a kerb has them.
+fn long(time_s: f32) -> [f32; 2] {
+    match time_s {
+        0.0..0.03 => [2.0, 25.0],
+        0.03..0.045 => [0.5, 6.0],
+        _ => [0.0; 2],
     }
 }
 
@@ -123,7 +132,19 @@ fn a_yaw_rate_without_tires_that_push_back_is_no_slide() {
     };
     assert!(drive(&slides, &skid));
     assert!(!drive(&brief, &skid), "nothing is felt of it");
-    assert!(!drive(&slides, &|_| 12.0), "for longer than a slide");
+    let light = |time_s: f32| if time_s < 0.0 { [0.0, 1.2] } else { brief(time_s) };
+    let fast = Drive { speed_mps: 30.0, push: &light, yaw_dps: &|_| 8.0, roll_dps: &nothing };
+    assert!(!fast.is_confirmed(), "for longer than a slide");
+}
+
+#[test]
+fn a_yaw_rate_that_jumps_as_no_car_turns_is_no_witness() {
+    let stuck = |dps: f32| move |time_s: f32| if time_s < 0.006 { 0.0 } else { dps };
+    let drive = |yaw_dps: &dyn Fn(f32) -> f32| {
+        Drive { speed_mps: 10.0, push: &long, yaw_dps, roll_dps: &nothing }.is_confirmed()
+    };
+    assert!(drive(&stuck(50.0)));
+    assert!(!drive(&stuck(100.0)), "a number");
 }
 
 #[test]
@@ -147,7 +168,7 @@ fn a_long_push_across_is_the_trip_of_a_car_that_slid_whatever_comes_after_it() {
         let push = |time_s: f32| match time_s {
             -1.0..0.0 if slid => [0.0, 6.0],
             time if (0.0..span_s).contains(&time) => [0.5, 22.0],
-            time if (span_s + 0.05..span_s + 0.065).contains(&time) => [0.0, -16.0],
+            time if (span_s + 0.05..span_s + 0.061).contains(&time) => [0.0, -16.0],
             _ => [0.0; 2],
         };
         let yaw_dps = |time_s: f32| match time_s {
@@ -203,7 +224,7 @@ fn a_roll_rate_that_failed_makes_no_rollover_of_a_later_crash() {
         let last = verdicts.last().expect("a crash");
         assert_eq!((last.stage, last.rollover), (Stage::Graded, told), "{roll_dps} °/s");
     }
-    for (since_s, told) in [(-6.0, Some(false)), (-7.5, None)] {
+    for (since_s, told) in [(-6.0, Some(false)), (-11.0, None)] {
         let shifted = |time_s: f32| if time_s < since_s { 0.0 } else { 80.0 + (40.0 * time_s).sin() };
         let verdicts = Drive { speed_mps: 15.0, push: &push, yaw_dps: &yaw_dps, roll_dps: &shifted }.verdicts();
         assert_eq!(verdicts.last().expect("a crash").rollover, told, "a zero shifted {since_s} s before");

@@ -2,7 +2,6 @@
 //!
 //! Wheels, satellites, the yaw rate and the tires afterwards know nothing of what goes wrong inside an accelerometer.
 
-use crate::crash::sensor::Mounting;
 use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
 
@@ -17,7 +16,7 @@ use super::zero::Driving;
 impl Classifier {
     /// What is felt across the car at most, without sign.
     fn across_mps2(&self) -> f32 {
-        let good = self.tracks().filter(|track| track.mounting == Mounting::Chassis && track.health.is_good(1));
+        let good = self.tracks().filter(|track| track.feels_across(self.now));
         good.map(|track| track.axes_now()[1].abs()).reduce(f32::max).unwrap_or(limit::TIRE_SUSTAINED_MPS2)
     }
 
@@ -25,10 +24,15 @@ impl Classifier {
     pub(super) fn driving(&self) -> Driving {
         Driving {
             speed_mps: self.wheels.fresh(self.now, limit::SPEED_FRESH),
-            stands: self.has_stood(),
+            stands: self.has_stood() && !self.is_carried(),
             across_mps2: self.across_mps2(),
             yaw_dps: self.heading.rate_dps(self.now, limit::ROLL_MAX_GAP),
         }
+    }
+
+    /// Satellites see it move: a ferry or a lorry carries it, or its wheels tell nothing true.
+    fn is_carried(&self) -> bool {
+        self.gnss.fresh(self.now, limit::SPEED_WINDOW).is_some_and(|mps| mps >= limit::ROLLING_MPS)
     }
 
     /// What the bend of the car's way needs across it; everything where that is not known. One that stood when it was struck

@@ -87,7 +87,7 @@ fn delta_v(track: &Track, event: &Event, stage: Stage) -> DeltaV {
     let scale = limit::SCALE_UNCERTAINTY * measured;
     let offset = limit::OFFSET_UNCERTAINTY_MPS2 * limit::EVENT_WINDOW.as_secs_f32();
     // Wheels tell what was lost along the car; what a clipped sensor saw across it stays a bound.
-    let is_across = change.y.abs() > limit::ACROSS_SHARE * change.x.abs();
+    let is_across = track.shown().is_clipped_across || change.y.abs() > limit::ACROSS_SHARE * change.x.abs();
     let (resultant_mps, uncertainty_mps, is_lower_bound) = match event.pulse_loss.map(f32::abs) {
         Some(lost) if is_clipped => {
             let both = lost.max(change.x.abs()).hypot(change.y);

@@ -1,7 +1,8 @@
 //! The zero of the axes of one rate sensor, second by second.
 //!
 //! A car that stands turns about none of them: what is told then is the zero. On a straight road it does not go on
-//! rolling or pitching, and a yaw rate needs a push across the car, which is felt.
+//! rolling or pitching, and a yaw rate needs a push across the car, which is felt. A zero that is off stays where it is,
+//! and what turns does not.
 
 use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
@@ -13,7 +14,7 @@ use super::health::Zeroed;
 pub(super) struct Driving {
     /// By the wheels, where they tell it.
     pub(super) speed_mps: Option<f32>,
-    /// It stands, and has done so for longer than a window.
+    /// It stands, as far as wheels and satellites tell.
     pub(super) stands: bool,
     /// What is felt across the car, without sign.
     pub(super) across_mps2: f32,
@@ -65,7 +66,7 @@ impl Course {
     }
 
     fn add(&mut self, driving: &Driving) {
-        self.has_stood &= driving.stands;
+        self.has_stood &= driving.stands && driving.speed_mps.is_some_and(|mps| mps <= limit::CREEPING_MPS);
         self.knows_speed &= driving.speed_mps.is_some();
         self.knows_yaw &= driving.yaw_dps.is_some();
         self.speed.add(driving.speed_mps.unwrap_or_default());
@@ -95,7 +96,10 @@ impl Course {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Zero {
     began: Option<MonoTime>,
+    last: MonoTime,
     axes: [Axis; 3],
+    /// The means of the window before.
+    before: [Option<f32>; 3],
     course: Course,
     /// Windows in a row that showed it off.
     off: [u8; 3],
@@ -105,16 +109,28 @@ pub(super) struct Zero {
 
 impl Zero {
     pub(super) fn new() -> Self {
-        Self { began: None, axes: [Axis::default(); 3], course: Course::new(), off: [0; 3], offset_dps: [0.0; 3] }
+        Self {
+            began: None,
+            last: MonoTime::ZERO,
+            axes: [Axis::default(); 3],
+            before: [None; 3],
+            course: Course::new(),
+            off: [0; 3],
+            offset_dps: [0.0; 3],
+        }
     }
 
     /// Forgets the window, and those before it.
     pub(super) fn discard(&mut self) {
-        (self.began, self.axes, self.course, self.off) = (None, [Axis::default(); 3], Course::new(), [0; 3]);
+        *self = Self { offset_dps: self.offset_dps, ..Self::new() };
     }
 
     /// Takes the rates of a sample in; at the end of a window tells what it has shown of each axis.
     pub(super) fn add(&mut self, at: MonoTime, rates: [Option<f32>; 3], driving: &Driving) -> Option<[Zeroed; 3]> {
+        if at.since(self.last) >= limit::SENSOR_SILENCE {
+            self.discard();
+        }
+        self.last = at;
         let began = *self.began.get_or_insert(at);
         for (axis, rate) in self.axes.iter_mut().zip(rates) {
             if let Some(rate) = rate.filter(|rate| rate.is_finite()) {
@@ -133,8 +149,11 @@ impl Zero {
     fn conclude(&mut self, index: usize) -> Zeroed {
         let axis = &self.axes[index];
         let Some(mean) = axis.mean() else { return Zeroed::Unknown };
+        let before = self.before[index].replace(mean);
+        let is_even = before.is_some_and(|before| (mean - before).abs() <= limit::RATE_AT_REST_DPS);
         let is_small = mean.abs() <= limit::RATE_AT_REST_DPS;
         let is_fine = match index {
+            _ if !is_even => None,
             _ if self.course.has_stood => axis.is_still().then_some(is_small),
             2 => self.course.explains(mean).filter(|explains| !explains),
             _ => self.course.is_straight().then_some(is_small),
@@ -147,7 +166,8 @@ impl Zero {
         match is_fine {
             Some(true) => Zeroed::Fine,
             Some(false) if *count >= limit::RATE_SHIFT_WINDOWS => Zeroed::Shifted,
-            _ => Zeroed::Unknown,
+            Some(false) => Zeroed::Off,
+            None => Zeroed::Unknown,
         }
     }
 }

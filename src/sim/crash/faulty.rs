@@ -200,7 +200,7 @@ fn spikes(scene: &mut Scene) {
 
 /// What measures how the car turns is wrong on all its axes: it holds its last value, an end of its range or anything; its
 /// zero moves by 5 to 300 °/s at once or within 5 s; or it has spikes. Half of the cars only drive, the others brake or meet
-/// a hole or a kerb 0 to 8 s later.
+/// a hole or a kerb 0 to 8 s later. Then they drive on, 14 s in all.
 fn rate_fault(scene: &mut Scene) {
     let from_s = if scene.chance(0.5) {
         drive(scene) + scene.rng.between(0.0, 1.0)
@@ -229,6 +229,7 @@ fn rate_fault(scene: &mut Scene) {
             Defect::Spikes { from_s, to_s: f32::MAX, per_s, samples, share, axis: None }
         }
     };
+    scene.script.duration_s = scene.script.duration_s.max(from_s + 14.0);
     break_one(scene, Quantity::AngularRate, defect);
 }
 
