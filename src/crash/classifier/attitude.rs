@@ -70,6 +70,8 @@ pub(super) struct Gravity {
     /// Mean of the last fraction of a second.
     quick: [f32; 3],
     steady_since: Option<MonoTime>,
+    /// It has not pulled downwards as before since.
+    left_since: Option<MonoTime>,
     /// The mean before the event.
     before: Option<[f32; 3]>,
 }
@@ -93,15 +95,17 @@ impl Gravity {
         } else {
             self.steady_since.get_or_insert(at);
         }
+        // Bends tilt what is felt along the other axes.
+        let is_upset = self.quick[2] * self.slow[2].signum() <= limit::UPSET_SHARE * self.slow[2].abs();
+        self.left_since = if is_upset { self.left_since.or(Some(at)) } else { None };
     }
 
-    /// What pulled downwards pulls so much less, on the mean of the last fraction of a second; none where nobody feels it.
+    /// What pulled downwards pulls so much less, for longer than a car leaves the road; none where nobody feels it.
     pub(super) fn has_left(&self, now: MonoTime) -> Option<bool> {
         self.last.filter(|last| now.since(*last) <= limit::ROLL_MAX_GAP)?;
-        let down = length(self.slow);
-        let is_gravity = (down - limit::GRAVITY_MPS2).abs() <= limit::GRAVITY_TOLERANCE_MPS2;
-        let dot: f32 = self.slow.iter().zip(self.quick).map(|(slow, quick)| slow * quick).sum();
-        is_gravity.then_some(dot / (down * down) <= limit::UPSET_SHARE)
+        let is_gravity = (length(self.slow) - limit::GRAVITY_MPS2).abs() <= limit::GRAVITY_TOLERANCE_MPS2;
+        let has_left = self.left_since.is_some_and(|since| now.since(since) >= limit::UPSET_AFTER);
+        (is_gravity || has_left).then_some(has_left)
     }
 
     pub(super) fn latch(&mut self) {
@@ -124,4 +128,28 @@ impl Gravity {
 
 fn length(axes: [f32; 3]) -> f32 {
     axes[0].hypot(axes[1]).hypot(axes[2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether gravity has left within so many seconds of what is felt by time, after a minute of an even road.
+    fn leaves(span_s: u16, felt: impl Fn(f32) -> [f32; 3]) -> bool {
+        let mut gravity = Gravity::default();
+        (0..6_000 + span_s * 100).any(|step| {
+            let at = MonoTime::from_nanos(1_000_000_000 + u64::from(step) * 10_000_000);
+            let time_s = (f32::from(step) - 6_000.0) / 100.0;
+            gravity.observe(at, if time_s < 0.0 { [0.0, 0.0, 9.81] } else { felt(time_s) });
+            gravity.has_left(at) == Some(true)
+        })
+    }
+
+    #[test]
+    fn bends_and_jumps_do_not_take_gravity_away_and_lying_on_the_side_does() {
+        assert!(!leaves(20, |time_s| [0.0, 8.8 * (1.5 * time_s).sin().signum(), 9.81]), "bends");
+        assert!(!leaves(3, |time_s| [0.0, 0.0, if time_s < 0.4 { 0.0 } else { 9.81 }]), "a jump");
+        assert!(leaves(2, |_| [0.0, 9.81, 0.0]));
+        assert!(leaves(4, |time_s| [0.0, 9.81 * (2.0 * time_s).sin(), 9.81 * (2.0 * time_s).cos()]), "turns over");
+    }
 }
