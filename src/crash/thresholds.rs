@@ -229,8 +229,12 @@ pub const ROLLOVER_DEG: f32 = 60.0;
 /// braking and bends leave it whole.
 pub const UPSET_SHARE: f32 = 0.7;
 
-/// Holes and bumps take it away for less: a car that is in the air for 0.5 s has jumped 0.3 m high (physics).
+/// Holes and bumps take it away for less, on the mean of [`GRAVITY_QUICK_TAU`]: it is 0.4 s in the air, from a jump 0.2 m high
+/// (physics).
 pub const UPSET_AFTER: Duration = Duration::from_millis(500);
+
+/// A car that spins about its length flings a sensor below its axis outwards: 0.2 m at 400 °/s add a whole gravity (physics).
+pub const FLUNG_SHARE: f32 = 1.5;
 
 /// A rate that does not move is believed up to so much, in °/s: the zero of the sensor, and what a straight road leaves
 /// (assumed: 0.8 °/s is one standard deviation of such zeros).
@@ -252,9 +256,6 @@ pub const RATE_SHIFT_WINDOWS: u8 = 8;
 
 /// Above this the wheels of a car turn, in m/s, which may turn itself.
 pub const CREEPING_MPS: f32 = 0.05;
-
-/// A zero of a rate is fine when it was not seen to be off for so long: bends hide it.
-pub const RATE_RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
 /// From one sample to the next no car turns by so much and back again, in °/s: it takes twice the blow of a crash
 /// ([`TURNED_DPS`]), the second one against the first.
@@ -315,6 +316,12 @@ pub const DEAD_VALUE_MPS2: f32 = 0.1;
 
 /// A fault is over when it was not seen for so long.
 pub const RECOVERED_AFTER: Duration = Duration::from_secs(10);
+
+/// So many seconds that show a zero where it should be, and none that does not, end its shift.
+pub const ZERO_FINE_WINDOWS: u8 = 10;
+
+/// A shifted zero is taken for fine when nothing showed it for so long: bends, and speeds that are not told, hide it.
+pub const SHIFT_HIDDEN_FOR: Duration = Duration::from_secs(600);
 
 /// A pulse shorter than this does not tell resonance from a spike.
 pub const RESONANCE_SPAN: Duration = Duration::from_millis(12);
@@ -420,6 +427,12 @@ pub const LONGEST_SLIDE: Duration = Duration::from_millis(4_600);
 /// Tires that slide aside push back across the car, also on ice, by 0.1 g and more, in m/s² (physics). Where nothing is felt the
 /// yaw rate is wrong.
 pub const SLIDING_FELT_MPS2: f32 = 1.0;
+
+/// They do so again within so long while it slides.
+pub const SLIDING_PAUSE: Duration = Duration::from_millis(300);
+
+/// A slide is not counted further, in °, so that its end is seen.
+pub const SLIDING_MOST_DEG: f32 = 2.0 * SLIDING_DEG;
 
 /// A car that slides aside so far is out of control: drivers do not go beyond 4 to 8°, tires give way at 10 (physics).
 pub const SLIDING_DEG: f32 = 10.0;

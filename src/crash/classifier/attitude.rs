@@ -95,17 +95,24 @@ impl Gravity {
         } else {
             self.steady_since.get_or_insert(at);
         }
-        // Bends tilt what is felt along the other axes.
-        let is_upset = self.quick[2] * self.slow[2].signum() <= limit::UPSET_SHARE * self.slow[2].abs();
-        self.left_since = if is_upset { self.left_since.or(Some(at)) } else { None };
+        self.left_since = if self.share() <= limit::UPSET_SHARE { self.left_since.or(Some(at)) } else { None };
     }
 
-    /// What pulled downwards pulls so much less, for longer than a car leaves the road; none where nobody feels it.
-    pub(super) fn has_left(&self, now: MonoTime) -> Option<bool> {
+    /// Of what was felt upwards, so much is felt on the mean of the last fraction of a second. Bends tilt what is felt along
+    /// the other axes.
+    fn share(&self) -> f32 {
+        self.quick[2] / self.slow[2]
+    }
+
+    /// What pulled downwards pulls so much less, for longer than a car leaves the road; where a crash was told, at this very
+    /// moment, or so much more as in a car that spins fast. None where nobody feels it, or the sensor does not stand upright.
+    pub(super) fn has_left(&self, now: MonoTime, is_told: bool) -> Option<bool> {
         self.last.filter(|last| now.since(*last) <= limit::ROLL_MAX_GAP)?;
-        let is_gravity = (length(self.slow) - limit::GRAVITY_MPS2).abs() <= limit::GRAVITY_TOLERANCE_MPS2;
-        let has_left = self.left_since.is_some_and(|since| now.since(since) >= limit::UPSET_AFTER);
-        (is_gravity || has_left).then_some(has_left)
+        let is_near = |mps2: f32| (mps2 - limit::GRAVITY_MPS2).abs() <= limit::GRAVITY_TOLERANCE_MPS2;
+        let is_upright = is_near(length(self.slow)) && is_near(self.slow[2].abs());
+        let has_left = self.left_since.is_some_and(|since| is_told || now.since(since) >= limit::UPSET_AFTER);
+        let is_flung = is_told && self.share() >= limit::FLUNG_SHARE;
+        (is_upright || has_left).then_some(has_left || is_flung)
     }
 
     pub(super) fn latch(&mut self) {
@@ -141,14 +148,14 @@ mod tests {
             let at = MonoTime::from_nanos(1_000_000_000 + u64::from(step) * 10_000_000);
             let time_s = (f32::from(step) - 6_000.0) / 100.0;
             gravity.observe(at, if time_s < 0.0 { [0.0, 0.0, 9.81] } else { felt(time_s) });
-            gravity.has_left(at) == Some(true)
+            gravity.has_left(at, false) == Some(true)
         })
     }
 
     #[test]
     fn bends_and_jumps_do_not_take_gravity_away_and_lying_on_the_side_does() {
         assert!(!leaves(20, |time_s| [0.0, 8.8 * (1.5 * time_s).sin().signum(), 9.81]), "bends");
-        assert!(!leaves(3, |time_s| [0.0, 0.0, if time_s < 0.4 { 0.0 } else { 9.81 }]), "a jump");
+        assert!(!leaves(3, |time_s| [0.0, 0.0, if time_s < 0.35 { 0.0 } else { 9.81 }]), "a jump");
         assert!(leaves(2, |_| [0.0, 9.81, 0.0]));
         assert!(leaves(4, |time_s| [0.0, 9.81 * (2.0 * time_s).sin(), 9.81 * (2.0 * time_s).cos()]), "turns over");
     }

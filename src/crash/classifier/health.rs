@@ -21,6 +21,8 @@ struct Axis {
     fault: Option<FaultKind>,
     /// What made it a fault has not been seen since.
     fine_since: MonoTime,
+    /// Windows since then that showed its zero where it should be.
+    fine: u8,
 }
 
 /// What a sensor measures decides what it can repeat.
@@ -104,7 +106,7 @@ impl Health {
             match (axis.fault, seen) {
                 (None, Some(kind)) => axis.fall(at, kind, |kind| report(index, kind)),
                 (Some(fault), Some(kind)) if fault == kind => axis.fine_since = at,
-                _ => axis.mend(at, self.limits.kind, |kind| report(index, kind)),
+                _ => axis.mend(at, |kind| report(index, kind)),
             }
         }
     }
@@ -120,12 +122,12 @@ impl Health {
         let Some(axis) = self.axes.get_mut(index).filter(|_| self.exists.get(index) == Some(&true)) else { return };
         match axis.fault {
             None => axis.fall(at, kind, |kind| report(index, kind)),
-            Some(fault) if fault == kind => axis.fine_since = at,
+            Some(fault) if fault == kind => (axis.fine_since, axis.fine) = (at, 0),
             Some(_) => {}
         }
     }
 
-    /// A window has shown that of the zero of an axis. While it is off no fault ends.
+    /// A window has shown that of the zero of an axis.
     pub(super) fn zeroed(
         &mut self,
         at: MonoTime,
@@ -133,9 +135,16 @@ impl Health {
         zeroed: Zeroed,
         report: &mut impl FnMut(usize, FaultKind),
     ) {
-        let is_open = zeroed == Zeroed::Off && self.fault(index) == Some(FaultKind::ZeroShift);
-        if zeroed == Zeroed::Shifted || is_open {
-            self.found(at, index, FaultKind::ZeroShift, report);
+        let is_open = self.fault(index) == Some(FaultKind::ZeroShift);
+        match zeroed {
+            Zeroed::Shifted => self.found(at, index, FaultKind::ZeroShift, report),
+            Zeroed::Off if is_open => self.found(at, index, FaultKind::ZeroShift, report),
+            Zeroed::Fine if is_open => {
+                if let Some(axis) = self.axes.get_mut(index) {
+                    axis.fine = axis.fine.saturating_add(1);
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -180,14 +189,18 @@ impl Axis {
 
     fn fall(&mut self, at: MonoTime, kind: FaultKind, report: impl FnOnce(FaultKind)) {
         self.fault = Some(kind);
-        self.fine_since = at;
+        (self.fine_since, self.fine) = (at, 0);
         report(kind);
     }
 
-    fn mend(&mut self, at: MonoTime, kind: Kind, report: impl FnOnce(FaultKind)) {
-        let is_hidden = kind == Kind::Rate && self.fault == Some(FaultKind::ZeroShift);
-        let after = if is_hidden { limit::RATE_RECOVERED_AFTER } else { limit::RECOVERED_AFTER };
-        if self.fault.is_some() && at.since(self.fine_since) >= after {
+    fn mend(&mut self, at: MonoTime, report: impl FnOnce(FaultKind)) {
+        let fine_for = at.since(self.fine_since);
+        let is_over = match self.fault {
+            None => false,
+            Some(FaultKind::ZeroShift) => self.fine >= limit::ZERO_FINE_WINDOWS || fine_for >= limit::SHIFT_HIDDEN_FOR,
+            Some(_) => fine_for >= limit::RECOVERED_AFTER,
+        };
+        if is_over {
             self.fault = None;
             report(FaultKind::Recovered);
         }

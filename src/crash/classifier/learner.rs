@@ -137,6 +137,7 @@ impl Learner {
         for (index, own) in [driven.x, driven.y].into_iter().enumerate() {
             let Some(own) = own.filter(|_| exists[index]) else {
                 self.shifted[index] = 0;
+                shown[index] = unexplained(mean[index]);
                 continue;
             };
             let is_off = mean[index].abs() > own.abs() + limit::ZERO_SHIFT_MPS2;
@@ -157,6 +158,8 @@ impl Learner {
                 axis.offset_mps2 += (up * off - axis.offset_mps2) / axis.weight;
                 axis.sign = Some(if mean[2] < 0.0 { -1 } else { 1 });
             }
+        } else {
+            self.shifted[2] = 0;
         }
         shown
     }
@@ -178,5 +181,14 @@ impl Learner {
         axis.sign = Some(if gain < 0.0 { -1 } else { 1 });
         axis.offset_mps2 = offset.clamp(-limit::MAX_OFFSET_MPS2, limit::MAX_OFFSET_MPS2);
         axis.weight = self.regressions[index].weight;
+    }
+}
+
+/// What a mean shows where it is not known what the car did: more than tires can is none of its doing.
+fn unexplained(mean_mps2: f32) -> Zeroed {
+    match mean_mps2.abs() {
+        small if small <= limit::MAX_OFFSET_MPS2 => Zeroed::Fine,
+        large if large >= limit::TIRE_LIMIT_MPS2 => Zeroed::Off,
+        _ => Zeroed::Unknown,
     }
 }

@@ -305,7 +305,7 @@ impl Classifier {
     /// stands, where a hand can turn the whole unit, something else must have told of a crash.
     fn weigh_roll(&mut self, at: MonoTime) {
         let is_told = self.event.as_ref().is_some_and(Event::is_confirmed);
-        let has_left = self.gravity.has_left(at).unwrap_or(is_told);
+        let has_left = self.gravity.has_left(at, is_told).unwrap_or(is_told);
         if !self.roll.is_over(at) || !has_left || (self.has_stood() && !is_told) {
             return;
         }

@@ -107,8 +107,9 @@ struct Slide {
     /// No car is slower: wheels that roll show it, wheels that slip show less.
     speed_mps: f32,
     angle_rad: f32,
-    /// What is felt across, on the mean of the last fraction of a second.
+    /// What is felt across, on the mean of the last fraction of a second, and when that was last as tires push.
     across_mps2: f32,
+    felt: Option<MonoTime>,
     /// The angle is that of a slide since.
     since: Option<MonoTime>,
 }
@@ -122,11 +123,14 @@ impl Slide {
         } else {
             rate_rad.abs() - felt / self.speed_mps
         };
-        self.angle_rad = (self.angle_rad + turn_rad * span_s).max(0.0);
+        self.angle_rad = (self.angle_rad + turn_rad * span_s).clamp(0.0, limit::SLIDING_MOST_DEG.to_radians());
         self.across_mps2 += (across_mps2 - self.across_mps2) * span_s / (limit::ROUGH_TAU.as_secs_f32() + span_s);
-        let is_felt = self.across_mps2 >= limit::SLIDING_FELT_MPS2;
-        let is_sliding = self.angle_rad.to_degrees() >= limit::SLIDING_DEG;
-        self.since = if is_sliding { self.since.or(is_felt.then_some(at)) } else { None };
+        if self.across_mps2 >= limit::SLIDING_FELT_MPS2 {
+            self.felt = Some(at);
+        }
+        let is_felt = self.felt.is_some_and(|felt| at.since(felt) <= limit::SLIDING_PAUSE);
+        let is_sliding = is_felt && self.angle_rad.to_degrees() >= limit::SLIDING_DEG;
+        self.since = if is_sliding { self.since.or(Some(at)) } else { None };
     }
 }
 

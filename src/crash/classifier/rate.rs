@@ -98,6 +98,9 @@ impl Rate {
     ) {
         let is_moving = driving.speed_mps.is_some_and(|mps| mps >= limit::MOVING_MPS);
         self.health.observe(at, axes, is_moving, report);
+        if self.mounting != Mounting::Chassis {
+            return;
+        }
         for (index, (jumps, rate)) in self.jumps.iter_mut().zip(axes).enumerate() {
             if rate.is_some_and(|dps| dps.is_finite() && jumps.observe(at, dps)) {
                 self.health.found(at, index, FaultKind::Resonance, report);

@@ -10,9 +10,11 @@ use crate::time::MonoTime;
 
 use super::account::{Account, Shown};
 use super::blow::{Bend, Blow};
-use super::health::{Health, Kind, is_resonance};
-use super::learner::{Driven, Learner};
+use super::health::{Health, Kind};
+use super::learner::Learner;
 use super::pulse::{Before, Pulse, Reading};
+
+mod doubt;
 
 /// The largest push along x and along y, and the largest horizontal acceleration, of the last two spans.
 #[derive(Debug, Clone, Copy, Default)]
@@ -369,22 +371,6 @@ impl Track {
         Some(at)
     }
 
-    /// What was summed up with axes that have failed or recovered since the last sample is void.
-    fn turn_over(&mut self) {
-        let good = [0, 1, 2].map(|index| self.health.is_good(index));
-        let has_changed = good[..2] != self.good[..2];
-        for (is_stale, (now, before)) in self.is_stale.iter_mut().zip(good.iter().zip(self.good)) {
-            *is_stale |= *now != before;
-        }
-        self.good = good;
-        if has_changed {
-            self.pulse = Pulse::default();
-            if let Some(last) = &mut self.last {
-                (last.held, last.off) = ([0.0; 2], [0.0; 3]);
-            }
-        }
-    }
-
     /// Adds the sample to what is learnt; gives the beginning of the window that it completes.
     pub(super) fn learn(&mut self, at: MonoTime) -> Option<MonoTime> {
         if at < self.settled {
@@ -392,25 +378,6 @@ impl Track {
             return None;
         }
         self.learner.add(at, self.period, self.told)
-    }
-
-    /// The window is complete, and so far there was no crash in it.
-    pub(super) fn shaken(&mut self, at: MonoTime, report: &mut impl FnMut(usize, FaultKind)) {
-        for (index, is_shaken) in self.learner.shaken().into_iter().enumerate() {
-            if is_shaken && self.mounting == Mounting::Chassis {
-                self.health.found(at, index, FaultKind::Resonance, report);
-            }
-        }
-    }
-
-    /// The window is complete, and the car did that in it.
-    pub(super) fn conclude(&mut self, at: MonoTime, driven: Driven, report: &mut impl FnMut(usize, FaultKind)) {
-        let exists =
-            [0, 1, 2].map(|index| self.health.is_good(index) || self.health.fault(index) == Some(FaultKind::ZeroShift));
-        for (index, zeroed) in self.learner.finish(driven, exists).into_iter().enumerate() {
-            self.health.zeroed(at, index, zeroed, report);
-        }
-        self.apply();
     }
 
     /// What an earlier run knew.
@@ -502,51 +469,6 @@ impl Track {
             filtered: part(0, self.filter[0][1]).hypot(part(1, self.filter[1][1])),
             is_clipped: self.is_at_edge(),
             is_at_end: [0, 1].map(|index| good[index] && self.raw[index].abs() >= self.range * limit::CLIPPED_SHARE),
-        }
-    }
-
-    /// A pulse that swings to and fro, or does not end, is no pulse.
-    fn judge(&mut self, at: MonoTime, report: &mut impl FnMut(usize, FaultKind)) {
-        let pulse = &self.pulse;
-        let Some(contact) = pulse.contact.filter(|_| pulse.is_active() && self.mounting == Mounting::Chassis) else {
-            return;
-        };
-        let is_resonant = if self.is_full_range() {
-            is_resonance(at.since(contact), pulse.path, pulse.coherence(), pulse.largest_delta_v)
-        } else {
-            at.since(contact) >= limit::SWINGING_AFTER && pulse.is_swinging()
-        };
-        if is_resonant {
-            for index in 0..3 {
-                self.health.found(at, index, FaultKind::Resonance, report);
-            }
-            self.pulse = Pulse::default();
-        } else if at.since(contact) >= longest_pulse(self.range) {
-            if pulse.is_shift(at.since(contact)) {
-                self.health.found(at, pulse.main_axis(), FaultKind::ZeroShift, report);
-            }
-            self.pulse = Pulse::default();
-        }
-    }
-
-    /// A push that was taken for a crash, and goes on as none does: the zero has shifted, or it swings.
-    fn disbelieve(&mut self, at: MonoTime, report: &mut impl FnMut(usize, FaultKind)) {
-        let pulse = &self.pulse;
-        let is_asked = pulse.is_active() && self.mounting == Mounting::Chassis;
-        let span = pulse.contact.filter(|_| is_asked).map_or(Duration::ZERO, |contact| at.since(contact));
-        if !self.is_full_range() {
-            if span >= limit::LONGEST_THROWN && self.last.is_some_and(|last| pulse.is_thrown(&last)) {
-                self.account.shown.is_void = true;
-                for index in 0..2 {
-                    self.health.found(at, index, FaultKind::Resonance, report);
-                }
-                self.pulse = Pulse::default();
-            }
-        } else if span >= limit::LONGEST_PUSH && pulse.is_shift(span) {
-            if self.account.distrust(span) {
-                self.health.found(at, pulse.main_axis(), FaultKind::ZeroShift, report);
-            }
-            self.pulse = Pulse::default();
         }
     }
 }

@@ -148,7 +148,10 @@ impl Zero {
 
     fn conclude(&mut self, index: usize) -> Zeroed {
         let axis = &self.axes[index];
-        let Some(mean) = axis.mean() else { return Zeroed::Unknown };
+        let Some(mean) = axis.mean() else {
+            (self.before[index], self.off[index]) = (None, 0);
+            return Zeroed::Unknown;
+        };
         let before = self.before[index].replace(mean);
         let is_even = before.is_some_and(|before| (mean - before).abs() <= limit::RATE_AT_REST_DPS);
         let is_small = mean.abs() <= limit::RATE_AT_REST_DPS;
