@@ -45,6 +45,14 @@ impl Felt {
     }
 }
 
+/// What a sample tells along the road.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Heard {
+    Nothing,
+    Doubtful,
+    Believed,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Track {
     pub(super) name: String,
@@ -310,57 +318,18 @@ impl Track {
             self.health.observe(at, axes, is_moving, report);
         }
         self.turn_over();
-        let (mut is_told, mut has_horizontal) = (false, false);
-        for (index, value) in axes.into_iter().enumerate() {
-            let Some(value) = value.filter(|value| value.is_finite()) else { continue };
-            self.told[index] = value.clamp(-self.range, self.range);
-            is_told |= index < 2;
-            if !self.health.is_good(index) {
-                continue;
-            }
-            self.raw[index] = self.told[index];
-            self.held[index] = self.raw[index] - self.offset(index);
-            has_horizontal |= index < 2;
-            if std::mem::take(&mut self.is_stale[index]) {
-                (self.baseline[index], self.filter[index]) = (self.held[index], [self.held[index]; 2]);
-            }
+        match self.hear(axes) {
+            Heard::Nothing => return None,
+            // What is not believed is no sign of life, but may show that it can be believed again.
+            Heard::Doubtful => return Some(at),
+            Heard::Believed => {}
         }
-        if !has_horizontal {
-            return is_told.then_some(at);
-        }
-        let silence = self.last.map_or(Duration::MAX, |last| at.since(last.at));
-        let is_blind = silence >= limit::SENSOR_PAUSE && self.is_at_edge();
-        if silence >= limit::SENSOR_SILENCE || is_blind {
-            self.settled = at + limit::SENSOR_SETTLE;
-            self.pulse = Pulse::default();
-        }
-        let span = self.last.map(|last| at.since(last.at)).filter(|span| *span <= self.max_gap);
-        if silence >= limit::SENSOR_PAUSE {
-            self.speaks_since = at;
-        }
-        let span_s = span.map_or(0.0, |span| span.as_secs_f32());
-        self.settle(at, span_s);
+        let span = self.notice_pause(at);
+        self.settle(at, span.map_or(0.0, |span| span.as_secs_f32()));
         let reading = self.read(at);
-        self.felt.add(at, &reading);
-        if reading.push() >= limit::RESTLESS_MPS2 {
-            let since =
-                self.unrest.filter(|(_, last)| at.since(*last) <= limit::RESTLESS_PAUSE).map_or(at, |run| run.0);
-            self.unrest = Some((since, at));
-        }
+        self.stir(at, &reading);
         self.bank();
-        if let Some(last) = self.last.filter(|_| span.is_some()) {
-            self.account.integrate(at, span_s, &last, &reading);
-            if at >= self.settled {
-                let before = Before { unrest: self.restless(at), roughness: self.rough_before };
-                self.pulse.extend(span.unwrap_or_default(), &last, &reading, before);
-            }
-            let wander = (reading.held[0] - last.held[0]).abs() + (reading.held[1] - last.held[1]).abs();
-            let share = span_s / (limit::ROUGH_TAU.as_secs_f32() + span_s);
-            self.rough_before = self.roughness;
-            self.roughness += (wander / span_s.max(f32::MIN_POSITIVE) - self.roughness) * share;
-        } else if at >= self.settled {
-            self.pulse.gap(&reading);
-        }
+        self.sum_up(at, span, &reading);
         self.last = Some(reading);
         if is_calm {
             self.judge(at, report);
@@ -369,6 +338,75 @@ impl Track {
         }
         self.account.show(&self.pulse, self.is_full_range());
         Some(at)
+    }
+
+    /// Takes the values of the axes in.
+    fn hear(&mut self, axes: [Option<f32>; 3]) -> Heard {
+        let mut heard = Heard::Nothing;
+        for (index, value) in axes.into_iter().enumerate() {
+            let Some(value) = value.filter(|value| value.is_finite()) else { continue };
+            self.told[index] = value.clamp(-self.range, self.range);
+            if index < 2 {
+                heard = heard.max(Heard::Doubtful);
+            }
+            if !self.health.is_good(index) {
+                continue;
+            }
+            self.raw[index] = self.told[index];
+            self.held[index] = self.raw[index] - self.offset(index);
+            if index < 2 {
+                heard = Heard::Believed;
+            }
+            if std::mem::take(&mut self.is_stale[index]) {
+                (self.baseline[index], self.filter[index]) = (self.held[index], [self.held[index]; 2]);
+            }
+        }
+        heard
+    }
+
+    /// After a pause it may have been started anew. Gives the time since the last sample, where the two can be joined.
+    fn notice_pause(&mut self, at: MonoTime) -> Option<Duration> {
+        let silence = self.last.map_or(Duration::MAX, |last| at.since(last.at));
+        let is_blind = silence >= limit::SENSOR_PAUSE && self.is_at_edge();
+        if silence >= limit::SENSOR_SILENCE || is_blind {
+            self.settled = at + limit::SENSOR_SETTLE;
+            self.pulse = Pulse::default();
+        }
+        if silence >= limit::SENSOR_PAUSE {
+            self.speaks_since = at;
+        }
+        (silence <= self.max_gap).then_some(silence)
+    }
+
+    /// What it felt not long ago, and since when it is restless.
+    fn stir(&mut self, at: MonoTime, reading: &Reading) {
+        self.felt.add(at, reading);
+        if reading.push() >= limit::RESTLESS_MPS2 {
+            let since =
+                self.unrest.filter(|(_, last)| at.since(*last) <= limit::RESTLESS_PAUSE).map_or(at, |run| run.0);
+            self.unrest = Some((since, at));
+        }
+    }
+
+    /// Adds the reading to the books, the pulse and the roughness.
+    fn sum_up(&mut self, at: MonoTime, span: Option<Duration>, reading: &Reading) {
+        let is_settled = at >= self.settled;
+        let Some((last, span)) = self.last.zip(span) else {
+            if is_settled {
+                self.pulse.gap(reading);
+            }
+            return;
+        };
+        let span_s = span.as_secs_f32();
+        self.account.integrate(at, span_s, &last, reading);
+        if is_settled {
+            let before = Before { unrest: self.restless(at), roughness: self.rough_before };
+            self.pulse.extend(span, &last, reading, before);
+        }
+        let wander = (reading.held[0] - last.held[0]).abs() + (reading.held[1] - last.held[1]).abs();
+        let share = span_s / (limit::ROUGH_TAU.as_secs_f32() + span_s);
+        self.rough_before = self.roughness;
+        self.roughness += (wander / span_s.max(f32::MIN_POSITIVE) - self.roughness) * share;
     }
 
     /// Adds the sample to what is learnt; gives the beginning of the window that it completes.
