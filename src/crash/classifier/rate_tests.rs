@@ -1,10 +1,10 @@
 //! Faults and zeros of rate sensors.
 
 use crate::crash::FaultKind;
-use crate::crash::sensor::{Mounting, Orientation, Quantity, SensorSpec};
 use crate::time::MonoTime;
 
 use super::rate::{Rate, Told};
+use super::tests::rates;
 use super::zero::Driving;
 
 /// What the car does while the sensor is watched.
@@ -24,18 +24,7 @@ struct Watch {
 
 impl Watch {
     fn new() -> Self {
-        let spec = SensorSpec {
-            name: "rate".to_owned(),
-            quantity: Quantity::AngularRate,
-            axes: [true, false, true],
-            range: 300.0,
-            rate_hz: 100.0,
-            noise: 0.1,
-            mounting: Mounting::Chassis,
-            orientation: Orientation::Stated,
-            is_protected: true,
-        };
-        Self { rate: Rate::new(&spec), now_ms: 1_000, faults: Vec::new(), yaw_dps: None }
+        Self { rate: Rate::new(&rates()), now_ms: 1_000, faults: Vec::new(), yaw_dps: None }
     }
 
     /// So many seconds with a roll and a yaw rate by time.

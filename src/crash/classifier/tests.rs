@@ -9,7 +9,7 @@ use crate::time::MonoTime;
 
 use super::Classifier;
 
-fn full_range() -> SensorSpec {
+pub(super) fn full_range() -> SensorSpec {
     SensorSpec {
         name: "restraint".to_owned(),
         quantity: Quantity::Acceleration,
@@ -23,7 +23,7 @@ fn full_range() -> SensorSpec {
     }
 }
 
-fn low_range() -> SensorSpec {
+pub(super) fn low_range() -> SensorSpec {
     SensorSpec {
         name: "stability".to_owned(),
         range: 18.4,
@@ -31,6 +31,19 @@ fn low_range() -> SensorSpec {
         axes: [true, true, false],
         orientation: Orientation::Learnt,
         noise: 0.05,
+        ..full_range()
+    }
+}
+
+/// Roll and yaw.
+pub(super) fn rates() -> SensorSpec {
+    SensorSpec {
+        name: "rate".to_owned(),
+        quantity: Quantity::AngularRate,
+        axes: [true, false, true],
+        range: 300.0,
+        rate_hz: 100.0,
+        noise: 0.1,
         ..full_range()
     }
 }
@@ -376,14 +389,7 @@ fn a_blow_along_the_car_is_a_kerb_while_the_wheels_roll_on() {
 /// A drive of 15 m/s with a roll rate by time in seconds, and whether the accelerometer rolls along; with a vertical axis
 /// or without.
 fn roll(has_z: bool, is_real: bool, rate_dps: impl Fn(f32) -> f32) -> (Vec<Verdict>, Vec<FaultKind>) {
-    let spec = SensorSpec {
-        name: "roll".to_owned(),
-        quantity: Quantity::AngularRate,
-        axes: [true, false, false],
-        range: 300.0,
-        rate_hz: 100.0,
-        ..full_range()
-    };
+    let spec = SensorSpec { axes: [true, false, false], ..rates() };
     let low = SensorSpec { axes: [true, true, has_z], orientation: Orientation::Stated, ..low_range() };
     let mut classifier = Classifier::new(&[low, spec]);
     let (mut verdicts, mut faults, mut angle_rad) = (Vec::new(), Vec::new(), 0.0_f32);

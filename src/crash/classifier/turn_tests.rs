@@ -1,29 +1,16 @@
 //! What the way a car turns tells of a crash through a sensor that clips.
 
-use crate::crash::sensor::{Mounting, Orientation, Quantity, SensorIx, SensorSpec};
+use crate::crash::sensor::{Orientation, SensorIx, SensorSpec};
 use crate::crash::{Observation, Sample, Stage, Verdict};
 use crate::time::MonoTime;
 
 use super::Classifier;
+use super::tests::{low_range, rates};
 
 /// Samples of both sensors are so far apart, in s.
 const STEP_S: f32 = 0.012;
 /// The car drives or stands for so long before the blow: longer than any slide.
 const BEFORE_S: f32 = 12.0;
-
-fn sensor(name: &str, quantity: Quantity, axes: [bool; 3], range: f32) -> SensorSpec {
-    SensorSpec {
-        name: name.to_owned(),
-        quantity,
-        axes,
-        range,
-        rate_hz: 83.0,
-        noise: 0.05,
-        mounting: Mounting::Chassis,
-        orientation: Orientation::Stated,
-        is_protected: true,
-    }
-}
 
 /// A car at that speed, with a push by x and y and a yaw rate or roll rate, each by the time since the blow.
 struct Drive<'f> {
@@ -41,8 +28,8 @@ impl Drive<'_> {
     /// With the speed of the wheels by time.
     fn verdicts_at(&self, speed_mps: impl Fn(f32) -> f32) -> Vec<Verdict> {
         let mut classifier = Classifier::new(&[
-            sensor("stability", Quantity::Acceleration, [true, true, false], 18.4),
-            sensor("rate", Quantity::AngularRate, [true, false, true], 300.0),
+            SensorSpec { orientation: Orientation::Stated, ..low_range() },
+            SensorSpec { rate_hz: 83.0, noise: 0.05, ..rates() },
         ]);
         let mut verdicts = Vec::new();
         for step in 0_u16..1_400 {
