@@ -164,7 +164,6 @@ fn receive(socket: &CanFdSocket, last: &mut MonoTime, sink: &mut Vec<(MonoTime, 
     // Made anew each time: the kernel shortens the room for control messages in it to what it used, and nix does
     // not restore it (nix pull request 1744).
     let mut headers = MultiHeaders::<()>::preallocate(BATCH_FRAMES, Some(nix::cmsg_space!(TimeSpec)));
-    let clock = StampClock::read()?;
     let flags = MsgFlags::MSG_DONTWAIT;
     let messages = match recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None) {
         Ok(messages) => messages,
@@ -172,6 +171,8 @@ fn receive(socket: &CanFdSocket, last: &mut MonoTime, sink: &mut Vec<(MonoTime, 
         Err(Errno::ENODEV | Errno::ENXIO) => return Ok(Read::Gone),
         Err(errno) => return Err(errno.into()),
     };
+    // After them: a frame that comes between a look and its reading would count as old as the look.
+    let clock = StampClock::read()?;
     let mut count = 0;
     for message in messages {
         count += 1;
