@@ -13,10 +13,10 @@
 //!
 //! | line | what |
 //! |---|---|
-//! | `contact N NS` | life N: the contact, in nanoseconds since boot |
-//! | `beat MS GAP` | so long after the contact the power was still there; the longest pause between two frames of the sensor, sent by a machine that does other things too |
+//! | `contact N NS` | life N: when the contact was due, in nanoseconds since boot |
+//! | `beat MS` | so long after the contact the power was still there |
 //! | `heard N TOPIC ID CRASH` | the subscriber got a report of a crash in life N |
-//! | `found N …` | what life N left in the black box |
+//! | `found N CUT_MS CRASH STAGE LAST_MS WHAT` | what life N left in the black box, up to when, and whether it is whole |
 //!
 //! Used by `hil/scenarios/crash_powercut`.
 
@@ -25,6 +25,7 @@ mod black_box_disk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -43,7 +44,7 @@ use socketcan::{CanAnyFrame, CanDataFrame, CanFdFrame, CanFdSocket, EmbeddedFram
 use telltale::can::{Frame, FrameKind};
 use telltale::config::{Config, Emergency};
 use telltale::crash::Stage;
-use telltale::crash::black_box::{BlackBoxEvent, Recording};
+use telltale::crash::black_box::{BlackBoxEvent, Recording, TimedSample};
 use telltale::delivery::{BootId, Limits, VehicleId};
 use telltale::gateway::{Effect, Gateway, Input, Setup};
 use telltale::io::black_box;
@@ -54,6 +55,9 @@ use telltale::time::{KernelBoot, MonoTime, WallTime};
 use black_box_disk::{made, put, read};
 
 const MORNING: WallTime = WallTime::from_unix_micros(1_772_434_800_000_000);
+
+/// The crash is in the first two minutes of the drive.
+const DRIVE_MS: u64 = 120_000;
 
 /// So much of the drive is played before the contact: the classifier takes what comes in the first five seconds of a
 /// restraint that it has not seen at rest for an old firing.
@@ -70,11 +74,14 @@ const BROKER_PORT: u16 = 18_883;
 /// A suspicion belongs to a contact that is so near.
 const NEAR: Duration = Duration::from_secs(1);
 
-/// The pulse is looked at from so long before the contact.
+/// The record has the pulse from so long before the contact, each sample of it.
 const LEAD: Duration = Duration::from_millis(100);
 
-/// Samples may be apart by so much more than the frames that they came in: a frame has those of 5 ms.
-const GAP_MS: u64 = 10;
+/// The sensor feels so often.
+const SAMPLE_MS: u64 = 1;
+
+/// A frame's stamp is wall time of the kernel; as monotonic time it may be off by so much.
+const STAMP: Duration = Duration::from_millis(1);
 
 /// While the pulse lasts the black box is written each 20 ms, then each 100 ms.
 const PULSE_MS: u64 = 320;
@@ -121,10 +128,17 @@ fn say(line: &str) {
 
 fn drive() -> Outcome<impl Iterator<Item = Emission>> {
     let car = Car::new(1, Scenario::Crash, Begin { mono: MonoTime::ZERO, wall: MORNING })?;
-    Ok(car.take_while(|emission| emission.at < MonoTime::from_millis(120_000)))
+    Ok(car.take_while(|emission| emission.at < MonoTime::from_millis(DRIVE_MS)))
 }
 
 fn find() -> Outcome<()> {
+    let recording = undisturbed(MonoTime::ZERO, MonoTime::from_millis(DRIVE_MS))?;
+    println!("{}", recording.verdicts.first().ok_or("a record without a verdict")?.contact.as_nanos());
+    Ok(())
+}
+
+/// What the black box of a car has that hears this part of the drive and keeps its power.
+fn undisturbed(from: MonoTime, to: MonoTime) -> Outcome<Recording> {
     let setup = Setup {
         vehicle: VehicleId::new("rig")?,
         profile: config("")?.profile,
@@ -138,7 +152,7 @@ fn find() -> Outcome<()> {
     let mut gateway = Gateway::new(MonoTime::ZERO, setup)?;
     let mut file = made();
     gateway.handle(MonoTime::ZERO, Input::BlackBox(BlackBoxEvent::Opened(Box::new(read(&file, |_| true)))));
-    for emission in drive()? {
+    for emission in drive()?.take_while(|emission| emission.at <= to).filter(|emission| emission.at >= from) {
         let What::Frame(bus, frame) = &emission.what else { continue };
         gateway.handle(emission.at, Input::Frame(*bus, frame));
         while let Some(effect) = gateway.poll_effect() {
@@ -147,15 +161,9 @@ fn find() -> Outcome<()> {
                 put(&mut file, write.offset, &write.bytes);
             }
             gateway.handle(emission.at, Input::BlackBox(BlackBoxEvent::Written(request.ticket)));
-            if let Some(verdict) =
-                read(&file, |_| true).recordings.first().and_then(|recording| recording.verdicts.first())
-            {
-                println!("{}", verdict.contact.as_nanos());
-                return Ok(());
-            }
         }
     }
-    Err("the drive has no crash".into())
+    read(&file, |_| true).recordings.into_iter().next().ok_or_else(|| "the drive has no crash".into())
 }
 
 fn config(folder: &str) -> Outcome<Config> {
@@ -196,42 +204,31 @@ fn play(contact: MonoTime, number: u32) -> Outcome<()> {
     let clock = MonoClock::new()?;
     let (begin, first) = (clock.now(), contact - BEFORE);
     let since_contact = Arc::new(AtomicU64::new(u64::MAX));
-    let pause_ms = Arc::new(AtomicU64::new(0));
-    beat(Arc::clone(&since_contact), Arc::clone(&pause_ms));
-    let mut sent = None;
+    beat(Arc::clone(&since_contact));
     for (at, bus, frame) in emissions {
         let due = begin + at.since(first);
         sleep(due.since(clock.now()));
         if at >= contact && since_contact.load(Ordering::Relaxed) == u64::MAX {
-            since_contact.store(clock.now().as_nanos(), Ordering::Relaxed);
-            say(&format!("contact {number} {}", clock.now().as_nanos()));
+            let contact = begin + BEFORE;
+            since_contact.store(contact.as_nanos(), Ordering::Relaxed);
+            say(&format!("contact {number} {}", contact.as_nanos()));
         }
-        let sending = clock.now();
         if let Some(socket) = sockets.get(bus) {
-            // A full queue of the interface loses a frame, as a bus does.
-            let _ = socket.write_frame(&frame);
-        }
-        // The sensor's message is the only one that is longer than a classic frame.
-        if matches!(frame, CanAnyFrame::Fd(_)) {
-            let pause = sent.replace(sending).map_or(0, |before| millis(sending.since(before)));
-            if contact.since(at) <= LEAD {
-                pause_ms.fetch_max(pause, Ordering::Relaxed);
-            }
+            socket.write_frame(&frame).map_err(|error| format!("life {number}: a frame was not sent: {error}"))?;
         }
     }
     Ok(())
 }
 
 /// Says again and again that the power is there.
-fn beat(contact: Arc<AtomicU64>, pause_ms: Arc<AtomicU64>) {
+fn beat(contact: Arc<AtomicU64>) {
     thread::spawn(move || {
         let Ok(clock) = MonoClock::new() else { return };
         loop {
             sleep(BEAT);
             let contact = MonoTime::from_nanos(contact.load(Ordering::Relaxed));
             if contact != MonoTime::from_nanos(u64::MAX) {
-                let pause_ms = pause_ms.load(Ordering::Relaxed);
-                say(&format!("beat {} {pause_ms}", millis(clock.now().since(contact))));
+                say(&format!("beat {}", millis(clock.now().since(contact))));
             }
         }
     });
@@ -250,7 +247,7 @@ fn on_wire(frame: &Frame) -> Option<CanAnyFrame> {
 
 fn live(paths: &Paths<'_>, daemon: &str, contact: u64, number: u32) -> Outcome<()> {
     let log = fs::read_to_string(paths.log).unwrap_or_default();
-    look(paths.folder, &log)?;
+    look(paths.folder, &log, MonoTime::from_nanos(contact))?;
     let _broker = Ended(start_broker()?);
     subscribe(number)?;
     let file = Path::new("/run/rig.toml");
@@ -364,19 +361,15 @@ fn lines(log: &str) -> impl Iterator<Item = Vec<&str>> {
     whole.map(|line| line.split(' ').collect())
 }
 
-/// The last contact in the log and its life, how long after it the power was still there, and the longest pause between
-/// two frames of the sensor until then.
-fn last_life(log: &str) -> Option<(u32, MonoTime, u64, u64)> {
+/// The last contact in the log and its life, and how long after it the power was still there.
+fn last_life(log: &str) -> Option<(u32, MonoTime, u64)> {
     let mut last = None;
     for words in lines(log) {
         match (words.as_slice(), &mut last) {
             (["contact", number, nanos], _) => {
-                last = Some((number.parse().ok()?, MonoTime::from_nanos(nanos.parse().ok()?), 0, 0));
+                last = Some((number.parse().ok()?, MonoTime::from_nanos(nanos.parse().ok()?), 0));
             }
-            (["beat", millis, pause], Some((_, _, beat, longest))) => {
-                *beat = millis.parse().unwrap_or(*beat);
-                *longest = pause.parse().unwrap_or(*longest);
-            }
+            (["beat", millis], Some((_, _, beat))) => *beat = millis.parse().unwrap_or(*beat),
             _ => {}
         }
     }
@@ -384,8 +377,8 @@ fn last_life(log: &str) -> Option<(u32, MonoTime, u64, u64)> {
 }
 
 /// Says what the life before left in the black box.
-fn look(folder: &Path, log: &str) -> Outcome<()> {
-    let Some((number, contact, cut_ms, pause_ms)) = last_life(log) else { return Ok(()) };
+fn look(folder: &Path, log: &str, contact_in_drive: MonoTime) -> Outcome<()> {
+    let Some((number, contact, cut_ms)) = last_life(log) else { return Ok(()) };
     let contents = black_box::read(&folder.join("store").join(black_box::FILE_NAME))?;
     let seen: BTreeSet<&str> = lines(log).filter_map(|words| Some(*words.strip_prefix(&["found"])?.get(2)?)).collect();
     let is_of = |recording: &&Recording| {
@@ -398,20 +391,63 @@ fn look(folder: &Path, log: &str) -> Outcome<()> {
         say(&format!("found {number} {cut_ms} - none 0 nothing"));
         return Ok(());
     };
-    let from = contact - LEAD;
-    let samples = recording.samples.iter().filter(|sample| sample.sensor == 0 && sample.at >= from);
-    let after: Vec<u64> = samples.map(|sample| millis(sample.at.since(from))).collect();
-    let gap_ms = GAP_MS + pause_ms;
-    let longest = after.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or(0);
-    let is_whole = after.first().is_some_and(|first| *first <= gap_ms) && longest <= gap_ms;
-    let last_ms = after.last().map_or(0, |last| last.saturating_sub(millis(LEAD)));
+    let drive = of_sensor(&undisturbed(contact_in_drive - BEFORE, contact_in_drive + AFTER)?, contact_in_drive);
+    let (last_ms, what) = compare(&drive, &of_sensor(recording, contact))?;
     let stage = match recording.slot.stage {
         Some(stage) if stage >= Stage::Confirmed => "confirmed",
         _ => "suspected",
     };
-    let whole = if is_whole { "whole".to_owned() } else { format!("gap-of-{longest}-ms-not-{pause_ms}") };
-    say(&format!("found {number} {cut_ms} {} {stage} {last_ms} {whole}", recording.slot.crash));
+    say(&format!("found {number} {cut_ms} {} {stage} {last_ms} {what}", recording.slot.crash));
     Ok(())
+}
+
+/// A sample of the accelerometer of the restraints.
+struct Felt {
+    /// Time since [`BEFORE`] before the contact.
+    at: Duration,
+    /// Of its three values; sums of it do not tell in which order they came.
+    print: u64,
+}
+
+fn of_sensor(recording: &Recording, contact: MonoTime) -> Vec<Felt> {
+    let samples = recording.samples.iter().filter(|sample| sample.sensor == 0);
+    samples.map(|sample| Felt { at: sample.at.since(contact - BEFORE), print: fingerprint(sample) }).collect()
+}
+
+fn fingerprint(sample: &TimedSample) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    sample.axes.map(f32::to_bits).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Up to when after the contact a record goes, in ms of the drive, and whether it has every sample of the drive once,
+/// from [`LEAD`] before the contact to its own end. The values tell: a machine that does other things too sends frames
+/// late, and then some at once, whose samples fall between each other.
+fn compare(drive: &[Felt], recorded: &[Felt]) -> Outcome<(u64, String)> {
+    let (Some(first), Some(last)) = (drive.first(), drive.last()) else {
+        return Err("nothing is felt in the drive".into());
+    };
+    if (drive.len() as u64) < millis(last.at.saturating_sub(first.at)) / SAMPLE_MS {
+        return Err(format!("the drive has only {} samples", drive.len()).into());
+    }
+    let sum = |samples: &[Felt]| samples.iter().fold(0_u64, |sum, sample| sum.wrapping_add(sample.print));
+    let wanted = sum(recorded);
+    let run = drive.windows(recorded.len().max(1)).find(|run| sum(run) == wanted);
+    let Some(run) = run else {
+        let last = recorded.last().map_or(0, |last| millis(last.at.saturating_sub(BEFORE)));
+        return Ok((last, format!("not-{}-in-a-row", recorded.len())));
+    };
+    let pairs = || run.iter().zip(recorded);
+    let early = pairs().map(|(drive, recorded)| drive.at.saturating_sub(recorded.at)).max().unwrap_or_default();
+    let late = pairs().map(|(drive, recorded)| recorded.at.saturating_sub(drive.at)).max().unwrap_or_default();
+    let state = if run[0].at + LEAD > BEFORE {
+        format!("begins-{}-ms-late", millis((run[0].at + LEAD).saturating_sub(BEFORE)))
+    } else if early > STAMP || late > NEAR {
+        format!("stamped-{}-us-early-{}-us-late", early.as_micros(), late.as_micros())
+    } else {
+        "whole".to_owned()
+    };
+    Ok((run.last().map_or(0, |last| millis(last.at.saturating_sub(BEFORE))), state))
 }
 
 fn millis(span: Duration) -> u64 {
@@ -425,7 +461,7 @@ fn longest_beats(log: &str) -> BTreeMap<&str, u64> {
     for words in lines(log) {
         match words.as_slice() {
             ["contact", number, _] => (life, last_ms) = (*number, 0),
-            ["beat", millis, _] => {
+            ["beat", millis] => {
                 let beat_ms: u64 = millis.parse().unwrap_or(last_ms);
                 let pause = longest.entry(life).or_insert(0);
                 *pause = beat_ms.saturating_sub(last_ms).max(*pause);
@@ -462,7 +498,7 @@ fn judge(log: &Path, lag_limit_ms: u64) -> Outcome<()> {
     let stood_still = longest_beats(&log);
     let (mut cuts, mut late, mut within, mut lags, mut told) = (0, 0, 0, Vec::new(), 0);
     for words in lines(&log) {
-        let ["found", number, cut_ms, crash, stage, last_ms, whole] = words.as_slice() else { continue };
+        let ["found", number, cut_ms, crash, stage, last_ms, what] = words.as_slice() else { continue };
         cuts += 1;
         let (cut_ms, last_ms): (u64, u64) = (cut_ms.parse()?, last_ms.parse()?);
         let is_told = reports.contains_key(crash);
@@ -477,9 +513,10 @@ fn judge(log: &Path, lag_limit_ms: u64) -> Outcome<()> {
             within += u32::from(lag_ms <= limit_ms);
         }
         let must_hold = is_late && cut_ms > limit_ms;
-        if must_hold && (*stage == "none" || *whole != "whole" || lag_ms > limit_ms) {
+        let is_broken = *stage != "none" && *what != "whole" && !what.starts_with("begins");
+        if is_broken || must_hold && (*stage == "none" || *what != "whole" || lag_ms > limit_ms) {
             faults.push(format!(
-                "life {number}, cut {cut_ms} ms after contact: {stage}, recorded to {last_ms} ms, {whole}; the guest \
+                "life {number}, cut {cut_ms} ms after contact: {stage}, recorded to {last_ms} ms, {what}; the guest \
                  stood still for up to {} ms",
                 stood_still.get(number).copied().unwrap_or(0)
             ));
