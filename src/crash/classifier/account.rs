@@ -36,10 +36,12 @@ impl Change {
 /// What an event has shown so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Shown {
-    /// Largest change of velocity within [`limit::EVENT_WINDOW`].
+    /// Largest change of velocity within [`limit::EVENT_WINDOW`] of an impact.
     pub(super) widest_150ms: f32,
-    /// Largest change since contact, within [`limit::GRADE_AFTER`].
+    /// Largest change since the event began, within [`limit::GRADE_AFTER`].
     pub(super) largest: Change,
+    /// The same of whichever impact changed most.
+    pub(super) worst: Change,
     pub(super) peak: f32,
     pub(super) dwell: Duration,
     pub(super) clipped: Duration,
@@ -58,9 +60,13 @@ pub(super) struct Account {
     history: Ring<Velocity>,
     /// Contact of the event that is open.
     pub(super) anchor: Option<MonoTime>,
+    /// Contact of its newest impact.
+    impact: MonoTime,
     /// The velocity there.
     start: Velocity,
-    /// What earlier pulses of the event added up to.
+    /// What the impacts before it showed.
+    before: Change,
+    /// What earlier pulses of the impact added up to.
     earlier: Change,
     /// The largest change when the crash was graded.
     graded: Change,
@@ -73,6 +79,8 @@ impl Account {
             velocity: Velocity::default(),
             history: Ring::new(HISTORY_POINTS),
             anchor: None,
+            impact: MonoTime::ZERO,
+            before: Change::default(),
             start: Velocity::default(),
             earlier: Change::default(),
             graded: Change::default(),
@@ -83,15 +91,27 @@ impl Account {
     /// An event begins: what follows counts from `contact`.
     pub(super) fn open(&mut self, contact: MonoTime) {
         self.anchor = Some(contact);
-        (self.earlier, self.graded) = (Change::default(), Change::default());
-        self.start = self.history.last_where(|point| point.at <= contact).unwrap_or(self.velocity);
+        self.graded = Change::default();
         self.shown = Shown::default();
+        self.strike(contact);
+    }
+
+    /// An impact of that event begins: its change counts from `contact`.
+    pub(super) fn strike(&mut self, contact: MonoTime) {
+        (self.impact, self.before) = (contact, self.shown.worst);
+        self.earlier = Change::default();
+        self.start = self.history.last_where(|point| point.at <= contact).unwrap_or(self.velocity);
+    }
+
+    /// The newest impact shows more than those before it.
+    pub(super) fn is_struck_worse(&self) -> bool {
+        self.shown.worst.resultant() > self.before.resultant()
     }
 
     /// A pulse that is over goes into the sum, where it belongs to the event; true when it did.
     pub(super) fn bank(&mut self, pulse: &Pulse) -> bool {
-        let is_ours = pulse.contact.zip(self.anchor).is_some_and(|(contact, anchor)| {
-            !pulse.is_active() && pulse.last_above >= anchor && contact + limit::GRADE_AFTER >= anchor
+        let is_ours = self.anchor.and(pulse.contact).is_some_and(|contact| {
+            !pulse.is_active() && pulse.last_above >= self.impact && contact + limit::GRADE_AFTER >= self.impact
         });
         if is_ours {
             self.earlier.x += pulse.net[0];
@@ -103,9 +123,9 @@ impl Account {
     /// The zero has shifted, and was pushed for so long since contact: what was graded stands where it was a crash that has
     /// shifted it. True when nothing does, as the shift is all that there was.
     pub(super) fn distrust(&mut self, span: Duration) -> bool {
-        let by_shift = self.shown.largest.resultant() * (limit::GRADE_AFTER.as_secs_f32() / span.as_secs_f32());
+        let by_shift = self.shown.worst.resultant() * (limit::GRADE_AFTER.as_secs_f32() / span.as_secs_f32());
         self.shown.is_void |= self.graded.resultant() <= limit::EVEN_FACTOR * by_shift;
-        self.shown.largest = self.graded;
+        self.shown.worst = self.graded;
         self.shown.is_void
     }
 
@@ -115,9 +135,11 @@ impl Account {
         if self.history.newest().is_none_or(|newest| at.since(newest.at) >= HISTORY_SPACING) {
             self.history.push(self.velocity);
         }
-        let Some(anchor) = self.anchor.filter(|anchor| at.since(*anchor) <= limit::GRADE_AFTER) else { return };
-        let from = at - limit::EVENT_WINDOW;
-        let start = self.history.last_where(|point| point.at <= from.max(anchor)).unwrap_or(self.velocity);
+        if self.anchor.is_none() || at.since(self.impact) > limit::GRADE_AFTER {
+            return;
+        }
+        let from = (at - limit::EVENT_WINDOW).max(self.impact);
+        let start = self.history.last_where(|point| point.at <= from).unwrap_or(self.velocity);
         self.shown.widest_150ms = self.shown.widest_150ms.max(change(start, self.velocity).resultant());
     }
 
@@ -130,14 +152,19 @@ impl Account {
         } else {
             Change { x: self.earlier.x + pulse.net[0], y: self.earlier.y + pulse.net[1] }
         };
-        let is_near =
-            pulse.is_active() && pulse.contact.is_some_and(|contact| contact.since(anchor) <= limit::GRADE_AFTER);
-        let is_in_time = self.velocity.at.since(anchor) <= limit::GRADE_AFTER;
-        if (is_near || is_in_time) && change.resultant() > self.shown.largest.resultant() {
+        let is_near = |since: MonoTime| {
+            let is_of = |contact: MonoTime| contact.since(since) <= limit::GRADE_AFTER;
+            is_of(self.velocity.at) || (pulse.is_active() && pulse.contact.is_some_and(is_of))
+        };
+        let (is_first, is_in_time) = (is_near(anchor), self.velocity.at.since(self.impact) <= limit::GRADE_AFTER);
+        if is_first && change.resultant() > self.shown.largest.resultant() {
             self.shown.largest = change;
         }
+        if is_near(self.impact) && change.resultant() > self.shown.worst.resultant() {
+            self.shown.worst = change;
+        }
         if is_in_time {
-            self.graded = self.shown.largest;
+            self.graded = self.shown.worst;
         }
         self.shown.peak = self.shown.peak.max(pulse.peak);
         self.shown.dwell = self.shown.dwell.max(pulse.longest_dwell);

@@ -8,6 +8,8 @@ use crate::time::MonoTime;
 pub(super) struct Event {
     pub(super) number: u32,
     pub(super) contact: MonoTime,
+    /// Contact of its newest impact: one that began later than an impact is graded for.
+    pub(super) impact: MonoTime,
     pub(super) opened: MonoTime,
     pub(super) stage: Stage,
     pub(super) impacts: u8,

@@ -209,16 +209,16 @@ impl Classifier {
         }
     }
 
-    /// Nothing is confirmed of an event, if there is one.
-    fn is_calm(&self) -> bool {
-        self.event.as_ref().is_none_or(|event| !event.is_confirmed())
+    /// There is an event, and it is a crash.
+    fn is_confirmed(&self) -> bool {
+        self.event.as_ref().is_some_and(Event::is_confirmed)
     }
 
     fn pushed(&mut self, at: MonoTime, sample: Sample) {
         let index = usize::from(sample.sensor.0);
         let speed_mps = self.wheels.fresh(self.now, limit::SPEED_FRESH);
         let is_moving = speed_mps.is_some_and(|mps| mps >= limit::MOVING_MPS);
-        let (is_calm, bend) = (self.is_calm(), self.bend(speed_mps));
+        let (is_calm, bend) = (!self.is_confirmed(), self.bend(speed_mps));
         let Self { slots, faults, .. } = self;
         let Some(Slot::Acceleration(track)) = slots.get_mut(index) else { return };
         let taken = track.observe(at, sample.axes, is_moving, is_calm, &mut reporter(faults, sample.sensor, at));
@@ -240,7 +240,7 @@ impl Classifier {
     }
 
     fn turned(&mut self, at: MonoTime, sample: Sample) {
-        let (is_calm, driving) = (self.is_calm(), self.driving());
+        let (is_calm, driving) = (!self.is_confirmed(), self.driving());
         let Self { slots, faults, .. } = self;
         let Some(Slot::Rate(rate)) = slots.get_mut(usize::from(sample.sensor.0)) else { return };
         let turning = rate.observe(at, sample.axes, &driving, is_calm, &mut reporter(faults, sample.sensor, at));
@@ -268,7 +268,7 @@ impl Classifier {
             y: self.heading.rate_since(began).map(|rate| rate * f32::midpoint(before, now)),
             is_moving: before.min(now) >= limit::MOVING_MPS,
         });
-        let (is_quiet, is_calm) = (self.event.is_none(), self.is_calm());
+        let (is_quiet, is_calm) = (self.event.is_none(), !self.is_confirmed());
         let Self { slots, faults, .. } = self;
         if let Some(Slot::Acceleration(track)) = slots.get_mut(index) {
             if is_calm {
@@ -293,18 +293,45 @@ impl Classifier {
         if self.event.is_none() && pulse.is_active() {
             self.open(contact);
         }
-        if let Some(event) = &mut self.event {
-            event.active(contact, pulse.last_above);
-        }
-        if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) && self.proves(index) {
+        self.strike(contact, pulse.last_above);
+        if !self.is_confirmed() && self.proves(index) {
+            self.begin_anew(contact);
             self.say(Stage::Confirmed);
         }
+    }
+
+    /// Something pushes since that time, and did so last at the other.
+    fn strike(&mut self, contact: MonoTime, last_above: MonoTime) {
+        let Some(event) = &mut self.event else { return };
+        event.active(contact, last_above);
+        if contact.since(event.impact) > limit::GRADE_AFTER {
+            event.impact = contact;
+            for slot in &mut self.slots {
+                if let Slot::Acceleration(track) = slot {
+                    track.strike(contact);
+                }
+            }
+        }
+    }
+
+    /// What shows that it is a crash began at that time: a kerb that was suspected long before is none of it.
+    fn begin_anew(&mut self, shown_since: MonoTime) {
+        let Some(event) = &mut self.event else { return };
+        let impact = event.impact;
+        if shown_since < impact || impact == event.contact {
+            return;
+        }
+        (event.contact, event.impacts, event.next_review) = (impact, 1, impact + limit::GRADE_AFTER);
+        event.wheels_before = self.wheels.at(impact, limit::SPEED_FRESH);
+        event.gnss_before = self.gnss.at(impact, limit::SPEED_WINDOW);
+        (event.speed_lost, event.pulse_loss, event.bus_silent) = (None, None, false);
+        self.gather();
     }
 
     /// No road turns a car so far, where gravity does not pull downwards any more either. Without gravity, and in a car that
     /// stands, where a hand can turn the whole unit, something else must have told of a crash.
     fn weigh_roll(&mut self, at: MonoTime) {
-        let is_told = self.event.as_ref().is_some_and(Event::is_confirmed);
+        let is_told = self.is_confirmed();
         let has_left = self.gravity.has_left(at, is_told).unwrap_or(is_told);
         if !self.roll.is_over(at) || !has_left || (self.has_stood() && !is_told) {
             return;
@@ -315,7 +342,7 @@ impl Classifier {
         if let Some(event) = &mut self.event {
             event.rolled_at.get_or_insert(at);
         }
-        if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) {
+        if !self.is_confirmed() {
             self.say(Stage::Confirmed);
         }
     }
@@ -349,7 +376,11 @@ impl Classifier {
         if self.event.is_none() {
             self.open(at);
         }
-        if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) {
+        if !self.is_confirmed() {
+            // It fires while the impact goes on that makes it fire.
+            if self.event.as_ref().is_some_and(|event| at.since(event.impact) <= limit::GRADE_AFTER) {
+                self.begin_anew(at);
+            }
             self.say(Stage::Confirmed);
         }
     }
@@ -366,6 +397,7 @@ impl Classifier {
         self.event = Some(Event {
             number: self.events,
             contact,
+            impact: contact,
             opened: self.now,
             stage: Stage::Suspected,
             impacts: 1,
@@ -391,7 +423,10 @@ impl Classifier {
     fn advance(&mut self) {
         self.weigh_silence();
         self.gather();
-        if self.event.as_ref().is_some_and(|event| !event.is_confirmed()) && self.proves_late() {
+        if self.event.is_some() && !self.is_confirmed() && self.proves_late() {
+            if self.best().is_some_and(Track::is_struck_worse) {
+                self.begin_anew(self.now);
+            }
             self.say(Stage::Confirmed);
         }
         while let Some(event) = &mut self.event {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::can::BusId;
 use crate::crash::sensor::{Mounting, Orientation, Quantity, SensorIx, SensorSpec};
-use crate::crash::{FaultKind, Observation, Restraint, Sample, Side, Stage, Verdict};
+use crate::crash::{FaultKind, Observation, Restraint, Sample, Severity, Side, Stage, Verdict};
 use crate::time::MonoTime;
 
 use super::Classifier;
@@ -239,6 +239,49 @@ fn later_words_show_the_largest_of_several_impacts_and_never_less_than_before() 
             assert!(last.evidence.peak_mps2.unwrap() > 0.85 * largest, "{:?} of {largest}", last.evidence);
             assert!(last.evidence.pulse.unwrap() >= Duration::from_millis(70), "{:?}", last.evidence);
         }
+    }
+}
+
+#[test]
+fn a_crash_is_told_as_it_is_though_a_kerb_was_suspected_before() {
+    for gap_ms in [350, 600, 900, 1_100] {
+        for spec in [full_range(), low_range()] {
+            let is_full_range = spec.range > 100.0;
+            let mut rig = Rig::new(spec, true);
+            rig.drive(gap_ms, pulse(45.0, 0.04, 0.0));
+            let contact = rig.now();
+            rig.drive(6_000, pulse(250.0, 0.1, if is_full_range { 90.0 } else { 0.0 }));
+            let graded = rig.said(Stage::Graded).unwrap();
+            let apart = graded.contact.since(contact) + contact.since(graded.contact);
+            assert!(apart <= Duration::from_millis(15), "{gap_ms} ms: {apart:?}");
+            assert!(graded.at.since(contact) <= Duration::from_millis(300), "{gap_ms} ms");
+            assert_eq!(graded.impacts, 1, "{gap_ms} ms");
+            let delta_v = graded.delta_v.unwrap();
+            if is_full_range {
+                let truth = 250.0 * 0.1 * 2.0 / std::f32::consts::PI;
+                assert!((delta_v.resultant_mps - truth).abs() < 0.05 * truth, "{gap_ms} ms: {delta_v:?} of {truth}");
+                assert_eq!((graded.side, graded.severity), (Side::Right, Some(Severity::Serious)), "{gap_ms} ms");
+            } else {
+                assert!(delta_v.is_lower_bound && delta_v.resultant_mps > 1.2, "{gap_ms} ms: {delta_v:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_word_tells_of_the_impact_that_changed_most() {
+    for (peaks, order) in [([80.0, 250.0], "the worst last"), ([250.0, 80.0], "the worst first")] {
+        let mut rig = Rig::new(full_range(), true);
+        for peak in peaks {
+            rig.drive(1_500, pulse(peak, 0.1, if peak > 100.0 { 90.0 } else { 0.0 }));
+        }
+        rig.drive(6_000, |_| [0.0; 3]);
+        let last = rig.verdicts.last().unwrap();
+        assert_eq!((last.stage, last.impacts, last.side), (Stage::Closed, 2, Side::Right), "{order}");
+        let truth = 250.0 * 0.1 * 2.0 / std::f32::consts::PI;
+        let delta_v = last.delta_v.unwrap().resultant_mps;
+        assert!((delta_v - truth).abs() < 0.05 * truth, "{order}: {delta_v} of {truth}");
+        assert_eq!(last.severity, Some(Severity::Serious), "{order}");
     }
 }
 

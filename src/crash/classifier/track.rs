@@ -430,6 +430,16 @@ impl Track {
         self.account.show(&self.pulse, self.is_full_range());
     }
 
+    /// Another impact of it began.
+    pub(super) fn strike(&mut self, contact: MonoTime) {
+        self.account.strike(contact);
+    }
+
+    /// The newest impact shows more than those before it.
+    pub(super) fn is_struck_worse(&self) -> bool {
+        self.account.is_struck_worse()
+    }
+
     pub(super) const fn release(&mut self) {
         self.account.anchor = None;
     }

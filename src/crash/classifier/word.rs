@@ -44,7 +44,7 @@ impl Classifier {
     }
 
     /// The accelerometer that sees most.
-    fn best(&self) -> Option<&Track> {
+    pub(super) fn best(&self) -> Option<&Track> {
         let is_asked =
             |track: &&Track| track.mounting == Mounting::Chassis && track.is_good() && !track.shown().is_void;
         let good = self.tracks().filter(is_asked);
@@ -81,7 +81,7 @@ impl Classifier {
 }
 
 fn delta_v(track: &Track, event: &Event, stage: Stage) -> DeltaV {
-    let change = track.shown().largest;
+    let change = track.shown().worst;
     let is_clipped = !track.is_unclipped() || (stage == Stage::Graded && track.is_pushed());
     let measured = change.resultant();
     let scale = limit::SCALE_UNCERTAINTY * measured;
