@@ -132,10 +132,11 @@ impl Open {
 
     /// Another word on this event.
     pub(super) fn hear(&mut self, verdict: &Verdict) {
-        if verdict.impacts > self.impacts {
+        if verdict.impacts > self.impacts || verdict.contact > self.last_contact {
             self.impacts = verdict.impacts;
             self.last_contact = verdict.at;
             self.closes = self.closes.max(verdict.at + AFTER);
+            self.write_by(verdict.at);
         }
         self.push(Kind::Verdict, verdict.at, verdict_code::encode(verdict));
     }
@@ -153,6 +154,11 @@ impl Open {
 
     pub(super) fn close_at(&mut self, at: MonoTime) {
         self.closes = self.closes.min(at);
+        self.write_by(at);
+    }
+
+    /// What there is by then is written then.
+    pub(super) fn write_by(&mut self, at: MonoTime) {
         self.next = self.next.min(at);
     }
 

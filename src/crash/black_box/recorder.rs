@@ -186,6 +186,14 @@ impl Recorder {
             self.dismiss(crash);
             return;
         }
+        // A suspicion whose record was full before it was confirmed: what shows the crash is still in the rings.
+        if verdict.stage >= Stage::Confirmed {
+            self.change(crash, |slot| {
+                if slot.state == SlotState::Complete && slot.stage == Some(Stage::Suspected) {
+                    *slot = Slot { record: slot.record, ..Slot::default() };
+                }
+            });
+        }
         if self.find(crash).is_none() {
             self.begin(now, crash, verdict, wall, next_report);
         }
@@ -250,7 +258,15 @@ impl Recorder {
     /// The daemon ends: what is being written is closed, but for suspicions, which the next run looks at.
     pub fn stop(&mut self, now: MonoTime) {
         for open in &mut self.open {
-            open.close_at(now);
+            let slot = match (&self.file, open.place) {
+                (File::Ready(header), Some(index)) => &header.slots[index],
+                _ => &open.slot,
+            };
+            if slot.stage > Some(Stage::Suspected) {
+                open.close_at(now);
+            } else {
+                open.write_by(now);
+            }
         }
     }
 

@@ -256,6 +256,59 @@ fn an_event_within_the_record_of_another_has_its_own() {
 }
 
 #[test]
+fn a_crash_that_is_confirmed_long_after_it_was_suspected_has_its_pulse_and_is_not_told_yet() {
+    let mut disk = Disk::new(Duration::from_millis(3));
+    let mut recorder = recorder(100.0);
+    disk.open(ms(0), &mut recorder);
+    let (suspected, struck) = (ms(11_000), ms(19_000));
+    for at in 0..25_000 {
+        let now = ms(at);
+        if at % 10 == 0 {
+            recorder.observe(now, &sample(at));
+        }
+        for (begin, delay, stage) in [(suspected, 0, Stage::Suspected), (struck, 30, Stage::Confirmed)] {
+            if now == begin + Duration::from_millis(delay) {
+                recorder.verdict(now, &Verdict { contact: begin, ..verdict(1, stage, now) }, None, 4);
+            }
+        }
+        disk.turn(now, &mut recorder);
+    }
+    let recordings = disk.contents().recordings;
+    assert_eq!(recordings.len(), 1, "the suspicion's has given way");
+    let slot = recordings[0].slot;
+    assert_eq!((slot.stage, slot.lock), (Some(Stage::Confirmed), Lock::Confirmed));
+    assert!(slot.is_unreported());
+    let times: Vec<_> = recordings[0].samples.iter().map(|sample| sample.at).collect();
+    assert!(times[0] <= struck - Duration::from_secs(9) && *times.last().unwrap() >= struck + Duration::from_secs(4));
+}
+
+#[test]
+fn a_daemon_that_ends_within_a_suspicion_leaves_it_to_the_next() {
+    for (stage, is_ended) in [(Stage::Suspected, false), (Stage::Confirmed, true)] {
+        let mut disk = Disk::new(Duration::from_millis(3));
+        let mut recorder = recorder(100.0);
+        disk.open(ms(0), &mut recorder);
+        for at in 0..1_100 {
+            if at % 10 == 0 {
+                recorder.observe(ms(at), &sample(at));
+            }
+            if at == 1_000 {
+                recorder.verdict(ms(at), &verdict(1, stage, ms(at)), None, 4);
+            }
+            disk.turn(ms(at), &mut recorder);
+        }
+        recorder.stop(ms(1_100));
+        for at in 1_100..1_200 {
+            disk.turn(ms(at), &mut recorder);
+        }
+        assert!(recorder.is_idle(), "{stage:?}");
+        let recording = &disk.contents().recordings[0];
+        assert_eq!((recording.is_ended, recording.slot.is_unreported()), (is_ended, true), "{stage:?}");
+        assert_eq!(recording.samples.last().unwrap().at, ms(1_090), "{stage:?}");
+    }
+}
+
+#[test]
 fn a_failing_disk_is_asked_again_and_then_given_up_for_that_write() {
     let mut recorder = recorder(100.0);
     recorder.handle(ms(0), &BlackBoxEvent::Opened(Box::new(read(&[]))));
