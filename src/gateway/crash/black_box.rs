@@ -60,20 +60,20 @@ impl Gateway {
         }
         for recording in std::mem::take(&mut self.crash.left) {
             let slot = &recording.slot;
-            let report = recovery::report_of(&recording, |start| {
+            let told = recovery::told_of(&recording, |start| {
                 let mut classifier = Classifier::new(&start.sensors);
                 if start.sensors == self.crash.specs {
                     classifier.restore(self.crash.classifier.calibration());
                 }
                 classifier
             });
-            let Some(report) = report else {
+            let Some(recovery::Told { report, verdict }) = told else {
                 info!(crash = %slot.crash, "a suspicion of an earlier run comes to nothing");
                 self.crash.recorder.recovered(slot.crash, Stage::Dismissed);
                 continue;
             };
             warn!(crash = %slot.crash, id = %report.id, topic = report.topic, "an earlier run did not tell of a crash");
-            self.crash.recorder.recovered(slot.crash, slot.stage.unwrap_or(Stage::Suspected));
+            self.crash.recorder.recovered(slot.crash, verdict.stage.max(slot.stage.unwrap_or(Stage::Suspected)));
             self.dispatch.recover(self.now, report);
         }
     }

@@ -20,16 +20,22 @@ use crate::time::{KernelBoot, MonoTime, Stamp, WallStamp};
 
 use super::report;
 
+/// What is to be told of a record.
+pub(super) struct Told {
+    pub(super) report: Record,
+    /// The last word on it.
+    pub(super) verdict: Verdict,
+}
+
 /// What is to be told of a record; none when there is nothing.
-pub(super) fn report_of(recording: &Recording, classifier: impl FnOnce(&Start) -> Classifier) -> Option<Record> {
+pub(super) fn told_of(recording: &Recording, classifier: impl FnOnce(&Start) -> Classifier) -> Option<Told> {
     let id = recording.slot.report();
     let kept = recording.report.as_deref().and_then(|bytes| codec::decode(bytes).ok());
-    if let Some(record) = kept.filter(|record| record.id == id) {
-        return Some(record);
-    }
-    if recording.slot.stage.is_some_and(|stage| stage >= Stage::Confirmed) {
+    let kept = kept.filter(|record| record.id == id);
+    if kept.is_some() || recording.slot.stage.is_some_and(|stage| stage >= Stage::Confirmed) {
         let verdict = recording.verdict().copied().unwrap_or_else(|| bare(recording));
-        return Some(draft(recording, "crash.detected", &verdict, None).into_record(id));
+        let report = kept.unwrap_or_else(|| draft(recording, "crash.detected", &verdict, None).into_record(id));
+        return Some(Told { report, verdict });
     }
     if recording.is_ended {
         // The classifier had all the time that it needs, and did not confirm.
@@ -41,7 +47,7 @@ pub(super) fn report_of(recording: &Recording, classifier: impl FnOnce(&Start) -
         return None;
     }
     let is_confirmed = verdict.stage >= Stage::Confirmed;
-    Some(draft(recording, "crash.recovered", &verdict, Some(is_confirmed)).into_record(id))
+    Some(Told { report: draft(recording, "crash.recovered", &verdict, Some(is_confirmed)).into_record(id), verdict })
 }
 
 /// All that is known where no word of the classifier can be read.
