@@ -13,6 +13,8 @@ pub(super) struct Event {
     pub(super) opened: MonoTime,
     pub(super) stage: Stage,
     pub(super) impacts: u8,
+    /// Restraints that were reported when it began or since: some control units report for a moment only.
+    pub(super) restraints: u8,
     /// The last time that something was above the end threshold.
     pub(super) last_active: MonoTime,
     /// Speed just before contact by the wheels, and by GNSS.

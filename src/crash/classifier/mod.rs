@@ -369,6 +369,9 @@ impl Classifier {
         }
         let is_new = self.restraints & bit == 0;
         self.restraints |= bit;
+        if let Some(event) = &mut self.event {
+            event.restraints |= bit;
+        }
         let has_settled = self.began.is_some_and(|began| at.since(began) >= limit::RESTRAINT_SETTLE);
         if !is_new || !(self.restraints_seen_off & bit != 0 || has_settled || self.event.is_some()) {
             return;
@@ -401,6 +404,7 @@ impl Classifier {
             opened: self.now,
             stage: Stage::Suspected,
             impacts: 1,
+            restraints: self.restraints,
             last_active: contact,
             wheels_before: self.wheels.at(contact, limit::SPEED_FRESH),
             gnss_before: self.gnss.at(contact, limit::SPEED_WINDOW),

@@ -209,6 +209,7 @@ fn a_restraint_decides_alone_unless_it_fired_in_an_earlier_life() {
     rig.tell(&Observation::Restraint(Restraint::Front, false));
     rig.tell(&Observation::Restraint(Restraint::Front, true));
     assert_eq!(rig.stages(), [Stage::Suspected, Stage::Confirmed]);
+    rig.tell(&Observation::Restraint(Restraint::Front, false));
     rig.tell(&Observation::BusSilent(BusId(0)));
     rig.now_us += 400_000;
     rig.classifier.handle_timeout(rig.now());

@@ -24,7 +24,7 @@ impl Classifier {
             severity::mais3(&Question { delta_v, side, rolled, is_multiple, belts: self.belts })
         });
         let is_bound = delta_v.is_some_and(|delta_v| delta_v.is_lower_bound);
-        let at_least_moderate = is_bound || rolled || self.restraints != 0;
+        let at_least_moderate = is_bound || rolled || event.restraints != 0;
         let is_early = matches!(stage, Stage::Suspected | Stage::Confirmed);
         Verdict {
             event: event.number,
@@ -71,7 +71,7 @@ impl Classifier {
             dwell: shown.map(|shown| shown.dwell),
             saturated: shown.map(|shown| shown.clipped),
             pulse: shown.map(|shown| shown.pulse),
-            restraints: self.restraints,
+            restraints: event.restraints,
             speed_lost_mps: event.speed_lost,
             tilt_deg: event.tilt_deg,
             roll_rate_dps: self.has_roll_rate(event).then_some(self.roll.fastest_dps),
