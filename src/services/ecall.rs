@@ -22,7 +22,8 @@
 //! At once when it is triggered, message identifier 1. Again, one more each time, when what it says has become better:
 //! the time or the position is known, the position can be trusted, the crash was graded or graded anew. Not sooner than
 //! [`REPEAT_AFTER`] after the last, not later than [`ACTIVE`] after the incident, and [`MAX_MESSAGES`] times at most.
-//! What fires within [`SAME_INCIDENT`] belongs to the same incident.
+//! What fires within [`SAME_INCIDENT`] belongs to the same incident, and so does SOS; but airbags that fire after SOS
+//! begin an incident of their own.
 //!
 //! The position can be trusted when twice its standard deviation (95 % and more) is at most 150 m and the receiver still
 //! speaks. Without a way behind it N1 and N2 are zero, which version 3 requires. Without a VIN in the deployment
@@ -66,7 +67,7 @@ use crate::config::{EcallSettings, VehicleFacts};
 use crate::crash::msd::{Activation, IncidentInformation};
 use crate::delivery::Lane;
 use crate::signals::{SignalId, Signals};
-use crate::time::{MonoTime, Stamp};
+use crate::time::{Clock, MonoTime, Stamp};
 
 use super::moment::Moment;
 use super::{Cx, Event, Service, View};
@@ -119,6 +120,14 @@ struct Incident {
     sent_at: Moment,
 }
 
+impl Incident {
+    /// Airbags that fire after somebody pressed SOS are never part of it: that call did not tell of this crash.
+    fn includes(&self, trigger: Trigger, clock: &Clock) -> bool {
+        let is_recent = self.at.until(trigger.at, clock).is_some_and(|age| age < SAME_INCIDENT);
+        is_recent && (self.activation == Activation::Automatic || trigger.activation == Activation::Manual)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Saved {
     /// The paths of the restraints that have not fired.
@@ -153,9 +162,7 @@ impl Ecall {
 
     fn begin(&mut self, cx: &Cx<'_>, trigger: Trigger) {
         let at = trigger.at;
-        if let Some(incident) = &self.incident
-            && incident.at.until(at, cx.clock).is_some_and(|age| age < SAME_INCIDENT)
-        {
+        if self.incident.as_ref().is_some_and(|incident| incident.includes(trigger, cx.clock)) {
             return;
         }
         warn!(activation = ?trigger.activation, "the vehicle calls for help");

@@ -190,6 +190,35 @@ fn a_button_that_is_held_calls_by_hand() {
     assert_eq!((records.len(), records[0].activation), (1, Activation::Manual));
 }
 
+/// Numbers and triggers of records, with the incident of each.
+fn calls(car: &mut Car<Ecall>) -> Vec<(String, &'static str, u64)> {
+    let events = car.take().into_iter().filter(|event| event.kind == "ecall.msd");
+    let call = |event: Event| {
+        let trigger = if event.data["trigger"] == "automatic" { "automatic" } else { "manual" };
+        (event.subject.expect("an incident"), trigger, event.data["message_identifier"].as_u64().expect("a number"))
+    };
+    events.map(call).collect()
+}
+
+#[test]
+fn airbags_that_fire_after_sos_call_by_themselves() {
+    let mut car = car();
+    car.switch(SOS, true);
+    car.run(5_000);
+    car.switch(SOS, false);
+    car.run(25_000);
+    car.switch(FRONT, true);
+    let fired = car.now();
+    car.run(10_000);
+    car.switch(DRIVER, true);
+    car.switch(SOS, true);
+    car.run(10_000);
+    let incident = |number| format!("0000000100000000-ecall-{number}");
+    assert_eq!(calls(&mut car), [(incident(1), "manual", 1), (incident(2), "automatic", 1)], "and nothing after it");
+    assert_eq!(car.state()["incident"]["trigger"], "automatic");
+    assert_eq!(car.state()["incident"]["time"], car.view().time(At::Mono(fired)));
+}
+
 #[test]
 fn airbags_that_fired_before_anybody_watched_are_an_old_story() {
     let mut car = Car::new(defs(), |signals| with(EcallSettings::default(), signals));
