@@ -211,7 +211,7 @@ impl Service for Telltales {
 
     fn save(&self, view: &View<'_>) -> Json {
         let shown: Vec<Saved> = self.lamps.iter().filter_map(|lamp| lamp.save(view)).collect();
-        if shown.is_empty() { Json::Null } else { json!({ "lit": shown }) }
+        json!({ "lit": shown })
     }
 
     fn restore(&mut self, saved: &Json, view: &View<'_>) {
