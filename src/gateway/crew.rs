@@ -61,6 +61,8 @@ pub(super) struct Round {
     pub(super) groups: Vec<&'static str>,
     /// The ignition went off in this round: what is known now should survive.
     pub(super) is_parked: bool,
+    /// What a service wants to be saved does not wait for the next event.
+    pub(super) saves_now: bool,
 }
 
 impl Crew {
@@ -199,13 +201,19 @@ impl Crew {
 }
 
 impl Round {
+    /// Something happened that is worth a commit: whatever is unsaved goes with it.
+    pub(super) const fn is_eventful(&self) -> bool {
+        self.is_parked || self.saves_now || !self.events.is_empty()
+    }
+
     /// Adds what one call brought; returns the bit of a service that wants to be saved.
     fn take(&mut self, out: Output, group: &'static str, bit: Mask) -> Mask {
         self.events.extend(out.events);
         if out.state_changed {
             self.groups.push(group);
         }
-        if out.save { bit } else { 0 }
+        self.saves_now |= out.save_now;
+        if out.save || out.save_now { bit } else { 0 }
     }
 }
 
@@ -215,4 +223,70 @@ const fn bit_of(index: usize) -> Mask {
 
 fn is_due(deadline: Option<MonoTime>, now: MonoTime) -> bool {
     deadline.is_some_and(|deadline| deadline <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::Settings;
+    use crate::time::KernelBoot;
+
+    /// A service that leaves this behind, once.
+    struct Stub(Option<Output>);
+
+    impl Service for Stub {
+        fn name(&self) -> &'static str {
+            "stub"
+        }
+
+        fn group(&self) -> &'static str {
+            "safety"
+        }
+
+        fn interests(&self) -> Vec<SignalId> {
+            Vec::new()
+        }
+
+        fn update(&mut self, cx: &mut Cx<'_>) {
+            *cx.out = self.0.take().unwrap_or_default();
+        }
+
+        fn deadline(&self) -> Option<MonoTime> {
+            None
+        }
+
+        fn state(&self, _: &View<'_>) -> Json {
+            Json::Null
+        }
+
+        fn save(&self, _: &View<'_>) -> Json {
+            Json::from(1)
+        }
+
+        fn restore(&mut self, _: &Json, _: &View<'_>) {}
+    }
+
+    /// Whether a round is worth a commit, and what would be in it.
+    fn round_after(out: Output) -> (bool, Vec<String>) {
+        let (signals, clock, now) = (Signals::default(), Clock::default(), MonoTime::from_millis(1_000));
+        let others: Vec<Box<dyn Service>> = vec![Box::new(Stub(Some(out)))];
+        let mut crew = Crew::new(&signals, Services { ignition: Ignition::new(&signals), others });
+        let view = View { now, boot: KernelBoot(1), signals: &signals, clock: &clock };
+        crew.release(&[], &view);
+        let (boot, settings) = (BootId { counter: 1, random: 0 }, Settings::FIRST);
+        let scene =
+            Scene { now, signals: &signals, clock: &clock, boot, verdict: None, settings, answer: None, place: None };
+        let is_eventful = crew.round(scene).is_eventful();
+        (is_eventful, crew.take_unsaved(&view, false).into_iter().map(|(name, _)| name).collect())
+    }
+
+    #[test]
+    fn what_is_to_be_saved_waits_for_an_event_unless_it_cannot_wait() {
+        let saved = vec!["service-stub".to_owned()];
+        assert_eq!(round_after(Output::default()), (false, Vec::new()));
+        assert_eq!(round_after(Output { save: true, ..Output::default() }), (false, saved.clone()));
+        assert_eq!(round_after(Output { save_now: true, ..Output::default() }), (true, saved.clone()));
+        let events = vec![Event::new("stub.spoke", MonoTime::ZERO, Json::Null)];
+        assert_eq!(round_after(Output { save: true, events, ..Output::default() }), (true, saved));
+    }
 }

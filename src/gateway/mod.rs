@@ -447,7 +447,7 @@ impl Gateway {
 
     /// Acts on what the services said.
     fn follow_up(&mut self, round: Round) {
-        let is_eventful = round.is_parked || !round.events.is_empty();
+        let is_eventful = round.is_eventful();
         for event in round.events {
             self.report(event);
         }

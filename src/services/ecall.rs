@@ -32,7 +32,7 @@
 //! # Restart
 //!
 //! The incident is saved in one commit with its record, so that no identifier comes twice and an interrupted incident
-//! goes on; what the classifier said of it is saved as it is said. Nothing is sent again only because of a restart.
+//! goes on; what the classifier said of it is saved as soon as it is said. Nothing is sent again only because of a restart.
 //!
 //! # Events
 //!
@@ -126,6 +126,11 @@ impl Incident {
         let is_recent = self.at.until(trigger.at, clock).is_some_and(|age| age < SAME_INCIDENT);
         is_recent && (self.activation == Activation::Automatic || trigger.activation == Activation::Manual)
     }
+
+    /// Another record may follow.
+    fn is_active(&self, cx: &Cx<'_>) -> bool {
+        self.messages < MAX_MESSAGES && self.at.until(cx.now, cx.clock).is_some_and(|age| age < ACTIVE)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -180,21 +185,18 @@ impl Ecall {
 
     /// Keeps what the classifier says: the next record may be made after a restart, when nobody says it any more.
     fn hear(&mut self, cx: &mut Cx<'_>) {
-        let Some(incident) = &mut self.incident else { return };
+        let Some(incident) = self.incident.as_mut().filter(|incident| incident.is_active(cx)) else { return };
         let Some(verdict) = concerning(cx, incident.at) else { return };
         let said = self.template.information(verdict);
         if said != incident.information {
             incident.information = said;
-            cx.out.save = true;
+            cx.out.save_now = true;
         }
     }
 
     /// Sends a record when there is none yet or a better one.
     fn follow_up(&mut self, cx: &mut Cx<'_>) {
-        let Some(incident) = &mut self.incident else { return };
-        if incident.messages >= MAX_MESSAGES || incident.at.until(cx.now, cx.clock).is_none_or(|age| age >= ACTIVE) {
-            return;
-        }
+        let Some(incident) = self.incident.as_mut().filter(|incident| incident.is_active(cx)) else { return };
         let may_repeat = incident.sent_at.until(cx.now, cx.clock).is_none_or(|age| age >= REPEAT_AFTER);
         if incident.messages > 0 && !may_repeat {
             return;
@@ -220,9 +222,7 @@ impl Ecall {
     }
 
     fn next_deadline(&self, cx: &Cx<'_>) -> Option<MonoTime> {
-        let incident = self.incident.as_ref().filter(|incident| {
-            incident.messages < MAX_MESSAGES && incident.at.until(cx.now, cx.clock).is_some_and(|age| age < ACTIVE)
-        });
+        let incident = self.incident.as_ref().filter(|incident| incident.is_active(cx));
         let repeat = incident.map(|_| cx.now + REPEAT_AFTER);
         [repeat, self.inputs.deadline(), self.way.deadline(cx)].into_iter().flatten().min()
     }

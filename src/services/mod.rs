@@ -89,6 +89,8 @@ pub struct Output {
     pub state_changed: bool,
     /// What [`Service::save`] returns is different from the last time, and worth a write to flash.
     pub save: bool,
+    /// The same, and it does not wait for the next event: what would be lost is needed soon.
+    pub save_now: bool,
 }
 
 /// Something that happened, on its way to `event/<kind>`.
@@ -177,8 +179,8 @@ pub trait Service {
     /// The current state: a JSON object; every value with its quality and source time. No position.
     fn state(&self, view: &View<'_>) -> Json;
 
-    /// What must survive a restart, as small as can be; null for nothing. Times in it are [`Stamp`]s; to save once
-    /// more when the wall time becomes known gives those of this boot a wall time.
+    /// What must survive a restart, as small as can be; null leaves what was saved before. Times in it are [`Stamp`]s;
+    /// to save once more when the wall time becomes known gives those of this boot a wall time.
     fn save(&self, view: &View<'_>) -> Json;
 
     /// Takes back what [`Self::save`] gave in an earlier run; called at most once, before the first update. What it

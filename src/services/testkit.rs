@@ -2,13 +2,17 @@
 //!
 //! After every call it checks what holds for all services: an event happened not after now, the next deadline lies
 //! ahead, and a call for nothing changes nothing.
+//!
+//! What survives a restart is what the gateway would have in its store by then, and nothing else: a service that does
+//! not ask to be saved, or not soon enough, is seen to forget.
 
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::crash::Verdict;
+use crate::crash::{Stage, Verdict};
 use crate::delivery::BootId;
+use crate::gateway::SERVICE_SAVE_INTERVAL;
 use crate::signals::{At, Cause, Datatype, SignalDef, SignalId, Signals, Value};
 use crate::time::{Clock, KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
 
@@ -112,8 +116,44 @@ fn def(path: &str, datatype: Datatype, unit: &str, labels: &[&str]) -> SignalDef
     }
 }
 
+/// What a service wants to be saved is in the store after so long, whatever happens.
+pub(super) const SAVED_AFTER_MS: u64 = SERVICE_SAVE_INTERVAL.as_secs() * 1_000;
+
 /// 2026-11-21T09:00:00Z: when the machine of a [`Car`] boots first.
 pub(super) const FIRST_BOOT_S: i64 = 1_795_251_600;
+
+/// What the store has.
+#[derive(Default)]
+struct Store {
+    ignition: Kept,
+    service: Kept,
+    /// When something was saved last.
+    saved: MonoTime,
+}
+
+/// The saved state of one service.
+#[derive(Default)]
+struct Kept {
+    saved: Option<Json>,
+    /// It asked to be saved, and was not yet.
+    is_waiting: bool,
+}
+
+impl Kept {
+    /// Saves it if it asked for that; with `all`, in any case.
+    fn save(&mut self, service: &dyn Service, view: &View<'_>, all: bool) {
+        if std::mem::take(&mut self.is_waiting) || all {
+            let saved = Some(service.save(view)).filter(|saved| !saved.is_null());
+            self.saved = saved.or(self.saved.take());
+        }
+    }
+
+    fn restore(&self, service: &mut dyn Service, view: &View<'_>) {
+        if let Some(saved) = &self.saved {
+            service.restore(saved, view);
+        }
+    }
+}
 
 /// The ignition and a service under test.
 pub(super) struct Car<S> {
@@ -133,6 +173,7 @@ pub(super) struct Car<S> {
     defs: Vec<SignalDef>,
     make: fn(&Signals) -> S,
     told: DriveState,
+    store: Store,
 }
 
 impl<S: Service> Car<S> {
@@ -153,6 +194,7 @@ impl<S: Service> Car<S> {
             beside: Beside::default(),
             defs,
             make,
+            store: Store::default(),
         }
     }
 
@@ -197,6 +239,9 @@ impl<S: Service> Car<S> {
     pub(super) fn judge(&mut self, verdict: Verdict) {
         self.beside.verdict = Some(Verdict { at: self.now(), ..verdict });
         self.round();
+        if matches!(verdict.stage, Stage::Graded | Stage::Closed) {
+            self.save(true);
+        }
     }
 
     /// Somebody answers.
@@ -231,21 +276,44 @@ impl<S: Service> Car<S> {
     }
 
     fn deadline(&self) -> Option<MonoTime> {
-        [self.ignition.deadline(), self.service.deadline()].into_iter().flatten().min()
+        let is_waiting = self.store.ignition.is_waiting || self.store.service.is_waiting;
+        let save = is_waiting.then(|| (self.store.saved + SERVICE_SAVE_INTERVAL).max(self.now()));
+        [self.ignition.deadline(), self.service.deadline(), save].into_iter().flatten().min()
     }
 
     fn round(&mut self) {
         self.signals.take_changed(&mut Vec::new());
         let now = self.now();
-        let drive = self.told;
-        let (events, _, _) = call(&mut self.ignition, now, &self.signals, drive, &self.clock, &self.beside);
-        self.events.extend(events);
+        let before = self.told;
+        let first = call(&mut self.ignition, now, &self.signals, before, &self.clock, &self.beside);
         self.told = self.ignition.drive();
-        let (events, changed, save) = call(&mut self.service, now, &self.signals, self.told, &self.clock, &self.beside);
+        let second = call(&mut self.service, now, &self.signals, self.told, &self.clock, &self.beside);
         self.beside.answer = None;
-        self.events.extend(events);
-        self.state_changes += usize::from(changed);
-        self.saves += usize::from(save);
+        self.state_changes += usize::from(second.state_changed);
+        self.saves += usize::from(second.save || second.save_now);
+        let is_parked = before.phase.is_on() && self.told.phase.is_off();
+        self.follow_up(first, second, is_parked);
+    }
+
+    /// Takes the events, and saves with them, as the gateway does.
+    fn follow_up(&mut self, ignition: Output, service: Output, is_parked: bool) {
+        self.store.ignition.is_waiting |= ignition.save || ignition.save_now;
+        self.store.service.is_waiting |= service.save || service.save_now;
+        let is_urgent = ignition.save_now || service.save_now || is_parked;
+        let has_events = !ignition.events.is_empty() || !service.events.is_empty();
+        self.events.extend(ignition.events);
+        self.events.extend(service.events);
+        if is_urgent || has_events || self.now().since(self.store.saved) >= SERVICE_SAVE_INTERVAL {
+            self.save(is_parked);
+        }
+    }
+
+    /// Saves what asked for it; with `all`, everything.
+    fn save(&mut self, all: bool) {
+        let view = view_parts(self.now_ms, self.boot, &self.signals, &self.clock);
+        self.store.ignition.save(&self.ignition, &view, all);
+        self.store.service.save(&self.service, &view, all);
+        self.store.saved = view.now;
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -256,12 +324,17 @@ impl<S: Service> Car<S> {
         self.service.state(&self.view())
     }
 
-    /// The daemon stops and starts again in the same boot, `gap_ms` later, with nothing received meanwhile.
+    /// The daemon is asked to stop: it saves everything.
+    pub(super) fn stop(&mut self) {
+        self.save(true);
+    }
+
+    /// The daemon is gone and starts again in the same boot, `gap_ms` later, with nothing received meanwhile.
     pub(super) fn restart(&mut self, gap_ms: u64) {
         self.come_back(self.now_ms + gap_ms, self.boot, None);
     }
 
-    /// The machine is off for `gap_ms` and boots again; the clock is known at once.
+    /// The power is cut for `gap_ms`; the machine boots again, and the clock is known at once.
     pub(super) fn reboot(&mut self, gap_ms: u64) {
         let boot_s = self.clock.wall_at(MonoTime::from_millis(self.now_ms + gap_ms)).expect("the clock is set");
         let clock = clock_at(boot_s.wall.as_unix_micros() / 1_000_000);
@@ -269,7 +342,6 @@ impl<S: Service> Car<S> {
     }
 
     fn come_back(&mut self, now_ms: u64, boot: KernelBoot, clock: Option<Clock>) {
-        let (ignition_saved, saved) = (self.ignition.save(&self.view()), self.service.save(&self.view()));
         let mut signals = Signals::new(self.defs.clone()).expect("distinct paths");
         for (id, _, reading) in self.signals.iter() {
             let at = match reading.at {
@@ -288,8 +360,9 @@ impl<S: Service> Car<S> {
         self.beside.run.counter += 1;
         self.beside.verdict = None;
         let view = view_parts(now_ms, boot, &self.signals, &self.clock);
-        self.ignition.restore(&ignition_saved, &view);
-        self.service.restore(&saved, &view);
+        self.store.ignition.restore(&mut self.ignition, &view);
+        self.store.service.restore(&mut self.service, &view);
+        (self.store.ignition.is_waiting, self.store.service.is_waiting, self.store.saved) = (false, false, view.now);
         self.told = self.ignition.drive();
         self.round();
     }
@@ -312,7 +385,7 @@ fn call(
     drive: DriveState,
     clock: &Clock,
     beside: &Beside,
-) -> (Vec<Event>, bool, bool) {
+) -> Output {
     let mut out = Output::default();
     service.update(&mut cx(now, signals, drive, clock, beside, &mut out));
     for event in &out.events {
@@ -326,6 +399,7 @@ fn call(
     let answered = Beside { answer: None, ..beside.clone() };
     service.update(&mut cx(now, signals, drive, clock, &answered, &mut again));
     assert!(again.events.is_empty(), "{}: a call for nothing gave {:?}", service.name(), again.events);
-    assert!(!again.state_changed && !again.save, "{}: a call for nothing changed something", service.name());
-    (out.events, out.state_changed, out.save)
+    let is_idle = !again.state_changed && !again.save && !again.save_now;
+    assert!(is_idle, "{}: a call for nothing changed something", service.name());
+    out
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::Propulsion;
 use crate::crash::msd::{AdditionalData, ImpactLocation, Msd, Storage, Version, hex};
 use crate::crash::{DeltaV, Severity, Side, Stage, Verdict};
-use crate::services::testkit::{Car, FIRST_BOOT_S, switch};
+use crate::services::testkit::{Car, FIRST_BOOT_S, SAVED_AFTER_MS, switch};
 use crate::services::{Place, Settings};
 use crate::signals::{At, SignalDef};
 use crate::time::Clock;
@@ -228,6 +228,7 @@ fn airbags_that_fired_before_anybody_watched_are_an_old_story() {
     car.switch(FRONT, true);
     assert!(records(&mut car).is_empty());
     car.switch(FRONT, false);
+    car.run(SAVED_AFTER_MS);
     car.restart(1_000);
     car.switch(FRONT, true);
     assert_eq!(records(&mut car).len(), 1, "repaired, and fired while nobody watched");
@@ -257,12 +258,19 @@ fn a_restart_goes_on_where_it_was() {
 
 #[test]
 fn a_restart_between_the_grading_and_the_next_record_does_not_lose_it() {
-    for restart in [|car: &mut Car<Ecall>| car.restart(3_000), |car: &mut Car<Ecall>| car.reboot(20_000)] {
+    let kill = |car: &mut Car<Ecall>| car.restart(3_000);
+    let cut_the_power = |car: &mut Car<Ecall>| car.reboot(20_000);
+    for (stage, restart) in [
+        (Stage::Graded, kill as fn(&mut Car<Ecall>)),
+        (Stage::Graded, cut_the_power),
+        (Stage::Corrected, kill),
+        (Stage::Corrected, cut_the_power),
+    ] {
         let mut car = car();
         car.switch(FRONT, true);
         car.run(200);
-        let graded = verdict(&car, Stage::Graded, -12.5);
-        car.judge(graded);
+        let said = verdict(&car, stage, -12.5);
+        car.judge(said);
         assert_eq!(records(&mut car).len(), 1, "the second is due a second after the first");
         restart(&mut car);
         car.switch(FRONT, true);

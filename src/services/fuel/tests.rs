@@ -245,6 +245,7 @@ fn the_same_run_restarted_shows_the_same_level() {
             let seconds = 60 + u32::try_from(rng.below(200)).expect("small");
             drive(&mut car, &mut rng, &mut percent, seconds, |_, _| ());
             let before = level(&car);
+            car.stop();
             car.restart(2_000);
             assert!((level(&car) - before).abs() <= 1.0, "seed {seed}");
             car.label(SUPPLY_PATH, "ON");

@@ -1,5 +1,5 @@
 use super::*;
-use crate::services::testkit::{Car, Rng, SUPPLY, label, number, switch};
+use crate::services::testkit::{Car, Rng, SAVED_AFTER_MS, SUPPLY, label, number, switch};
 
 const SOC: &str = "Vehicle.Powertrain.TractionBattery.StateOfCharge.Displayed";
 const METER: &str = "Vehicle.Powertrain.TractionBattery.AccumulatedChargedEnergy";
@@ -141,10 +141,11 @@ fn a_charge_that_ended_in_silence_is_closed_with_what_is_known() {
         car.number(METER, 704.5);
         car.switch(CHARGING, true);
         car.silence();
+        car.run(SAVED_AFTER_MS);
         if reboot {
-            car.reboot(7_200_000);
+            car.reboot(7_200_000 - SAVED_AFTER_MS);
         } else {
-            car.run(7_200_000);
+            car.run(7_200_000 - SAVED_AFTER_MS);
         }
         speak(&mut car, false, true, 71.0, 708.0);
         car.run(61_000);
