@@ -257,6 +257,26 @@ fn a_restart_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_call_by_hand_goes_on_after_a_power_cut() {
+    let mut car = car();
+    car.switch(SOS, true);
+    car.run(5_000);
+    let first = calls(&mut car);
+    assert_eq!(first.len(), 1);
+    car.reboot(20_000);
+    place(&mut car, 48.0, 11.0);
+    car.run(5_000);
+    car.switch(SOS, true);
+    car.run(2_000);
+    let second = calls(&mut car);
+    assert_eq!(second, [(first[0].0.clone(), "manual", 2)], "the same incident, better data");
+    car.reboot(20_000);
+    place(&mut car, 48.0, 11.0);
+    car.run(5_000);
+    assert!(calls(&mut car).is_empty(), "nothing is sent again");
+}
+
+#[test]
 fn a_restart_between_the_grading_and_the_next_record_does_not_lose_it() {
     let kill = |car: &mut Car<Ecall>| car.restart(3_000);
     let cut_the_power = |car: &mut Car<Ecall>| car.reboot(20_000);
