@@ -14,16 +14,16 @@
 //!
 //! The owner first; the emergency contact, with the owner's consent to that, once the owner has not answered in time.
 //! In a serious crash or a rollover both are asked at once, and the first to accept counts. The owner's refusal ends the
-//! offer, the contact's only their own part.
+//! offer, the contact's only their own part: a contact who refuses does not speak for an owner who lies unconscious.
 //!
 //! # How it ends
 //!
 //! | end | by | then |
 //! |---|---|---|
 //! | `accepted` | owner or contact | help is requested; it can still be called off by whoever accepted, and by the owner |
-//! | `declined` | owner; or the contact after the owner's silence | nothing |
+//! | `declined` | owner; or the contact after the owner's silence, unless the crash is serious | nothing |
 //! | `cancelled` | owner, contact, privacy mode, consent withdrawn | nothing; a request that went out is called off |
-//! | `unanswered` | nobody who was asked answered in time | serious: help is requested unasked; else nothing |
+//! | `unanswered` | nobody in time; serious: not the owner, nor did the contact accept | serious: help is requested; else nothing |
 //!
 //! An acceptance that comes late, up to [`KEPT`] after nobody had answered, is taken: somebody came to. Answers that
 //! fit nothing (another id, an ended offer, a contact who was not asked) change nothing. Privacy mode or the withdrawal
@@ -193,14 +193,7 @@ impl Assistance {
                 offer.accepted_by = Some(by);
                 tell(cx, "assistance.accepted", offer, json!({ "by": by.name(), "crash": offer.crash }));
             }
-            (Choice::Decline, Phase::Open) => {
-                offer.reply(by, Reply::Declined);
-                let is_final = by == Party::Owner || !offer.awaits_answer();
-                if is_final {
-                    offer.end(Phase::Declined, cx.now);
-                }
-                tell(cx, "assistance.declined", offer, json!({ "by": by.name(), "is_final": is_final }));
-            }
+            (Choice::Decline, Phase::Open) => take_refusal(cx, offer, by),
             (Choice::Cancel, Phase::Open | Phase::Accepted | Phase::Unanswered) if offer.may_cancel(by) => {
                 offer.end(Phase::Cancelled, cx.now);
                 tell(cx, "assistance.cancelled", offer, json!({ "by": by.name() }));
@@ -312,6 +305,22 @@ fn may_offer(settings: Settings) -> bool {
 /// Both are asked at once, and help is requested unasked.
 fn is_urgent(verdict: &Verdict) -> bool {
     verdict.severity == Some(Severity::Serious) || verdict.rollover == Some(true)
+}
+
+/// The owner's refusal is final; the contact's, where nobody else may answer still. But in a serious crash it does not
+/// speak for an owner who was silent: whether the contact refused before or after that makes no difference.
+fn take_refusal(cx: &mut Cx<'_>, offer: &mut Offer, by: Party) {
+    offer.reply(by, Reply::Declined);
+    let is_last = by == Party::Owner || !offer.awaits_answer();
+    let is_silence = is_last && by != Party::Owner && offer.is_urgent;
+    let is_final = is_last && !is_silence;
+    if is_final {
+        offer.end(Phase::Declined, cx.now);
+    }
+    tell(cx, "assistance.declined", offer, json!({ "by": by.name(), "is_final": is_final }));
+    if is_silence {
+        end_unanswered(cx, offer, Party::Owner);
+    }
 }
 
 fn end_unanswered(cx: &mut Cx<'_>, offer: &mut Offer, by: Party) {

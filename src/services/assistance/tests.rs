@@ -170,6 +170,38 @@ fn in_a_serious_crash_both_are_asked_at_once_and_silence_requests_help() {
 }
 
 #[test]
+fn in_a_serious_crash_a_contact_who_refuses_does_not_speak_for_a_silent_owner() {
+    let mut before = car(OPEN);
+    crash(&mut before, Severity::Serious);
+    answer(&mut before, Choice::Decline, Party::EmergencyContact);
+    before.run(600_000);
+    let asked = ["offered owner", "offered emergency_contact"];
+    let end = "unanswered owner final help";
+    assert_eq!(told(&mut before), [&asked[..], &["declined emergency_contact", end]].concat());
+    let mut after = car(OPEN);
+    crash(&mut after, Severity::Serious);
+    after.run(61_000);
+    answer(&mut after, Choice::Decline, Party::EmergencyContact);
+    after.run(600_000);
+    assert_eq!(told(&mut after), [&asked[..], &["unanswered owner", "declined emergency_contact", end]].concat());
+    for mut car in [before, after] {
+        answer(&mut car, Choice::Cancel, Party::Owner);
+        assert_eq!(told(&mut car), ["cancelled owner"], "the owner came to");
+    }
+}
+
+#[test]
+fn in_another_crash_the_contact_refuses_for_a_silent_owner() {
+    let mut car = car(OPEN);
+    crash(&mut car, Severity::Moderate);
+    car.run(61_000);
+    answer(&mut car, Choice::Decline, Party::EmergencyContact);
+    car.run(600_000);
+    let told = told(&mut car);
+    assert_eq!(told[1..], ["unanswered owner", "offered emergency_contact", "declined emergency_contact final"]);
+}
+
+#[test]
 fn a_crash_that_turns_out_serious_asks_the_contact_too() {
     let mut car = car(OPEN);
     crash(&mut car, Severity::Moderate);
