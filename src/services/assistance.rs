@@ -26,8 +26,11 @@
 //! | `unanswered` | nobody in time; serious: not the owner, nor did the contact accept | serious: help is requested; else nothing |
 //!
 //! An acceptance that comes late, up to [`KEPT`] after nobody had answered, is taken: somebody came to. Answers that
-//! fit nothing (another id, an ended offer, a contact who was not asked) change nothing. Privacy mode or the withdrawal
-//! of consent ends what is open, without a position; a request that went out stays.
+//! fit nothing (another id, an ended offer, a contact who was not asked) change nothing.
+//!
+//! Privacy mode or the withdrawal of consent ends what is open, without a position. A request that went out stays, and
+//! can still be called off; but for that, nothing is told of any offer then, and nobody's answer is taken. An emergency
+//! contact to whom consent is withdrawn is not waited for any longer, and their answer is not taken.
 //!
 //! # Restart
 //!
@@ -110,10 +113,13 @@ impl Assistance {
             return;
         }
         let id = crash_id(cx.boot, verdict.event);
-        if let Some(index) = self.offers.iter().position(|offer| offer.id == id) {
+        let known = self.offers.iter().position(|offer| offer.id == id);
+        if !may_speak(cx.settings) {
+            if known.is_none() {
+                self.unsaid = Some(verdict.event);
+            }
+        } else if let Some(index) = known {
             self.update_offer(cx, index, verdict);
-        } else if !may_offer(cx.settings) {
-            self.unsaid = Some(verdict.event);
         } else if self.reaches_threshold(verdict) {
             self.make_offer(cx, id, verdict);
         }
@@ -183,8 +189,8 @@ impl Assistance {
     fn take_answer(&mut self, cx: &mut Cx<'_>, answer: &Answer) {
         let by = answer.by;
         let known = self.offers.iter_mut().find(|offer| offer.id == answer.offer);
-        let Some(offer) = known.filter(|offer| offer.was_asked(by)) else {
-            debug!(offer = answer.offer, by = by.name(), "an answer to no offer that was made to them");
+        let Some(offer) = known.filter(|offer| counts(answer, offer, cx.settings)) else {
+            debug!(offer = answer.offer, by = by.name(), "an answer to no offer that they were asked, or still are");
             return;
         };
         match (answer.choice, offer.phase) {
@@ -196,7 +202,7 @@ impl Assistance {
             (Choice::Decline, Phase::Open) => take_refusal(cx, offer, by),
             (Choice::Cancel, Phase::Open | Phase::Accepted | Phase::Unanswered) if offer.may_cancel(by) => {
                 offer.end(Phase::Cancelled, cx.now);
-                tell(cx, "assistance.cancelled", offer, json!({ "by": by.name() }));
+                tell_of_cancel(cx, offer, by.name());
             }
             (choice, phase) => debug!(?choice, phase = phase.name(), "an answer that comes too late"),
         }
@@ -207,13 +213,15 @@ impl Assistance {
         let by = match cx.settings {
             Settings { privacy: Privacy::On, .. } => "privacy",
             Settings { assistance: false, .. } => "consent",
+            Settings { emergency_contact: false, .. } => {
+                self.offers.iter_mut().for_each(|offer| offer.hurry(Party::EmergencyContact, cx.now));
+                return;
+            }
             _ => return,
         };
         for offer in self.offers.iter_mut().filter(|offer| offer.phase == Phase::Open) {
             offer.end(Phase::Cancelled, cx.now);
-            let event = event("assistance.cancelled", offer, cx.now, json!({ "by": by }));
-            cx.out.events.push(Event { with_position: false, ..event });
-            (cx.out.save, cx.out.state_changed) = (true, true);
+            tell_of_cancel(cx, offer, by);
         }
     }
 
@@ -298,8 +306,18 @@ impl Service for Assistance {
     }
 }
 
-fn may_offer(settings: Settings) -> bool {
+/// Of a crash, and of the help after it.
+fn may_speak(settings: Settings) -> bool {
     settings.privacy == Privacy::Off && settings.consents_to(Purpose::Assistance)
+}
+
+/// Whether an answer is one of somebody who was asked, and may still be. What was requested while that was allowed can be
+/// called off at any time: else help comes that nobody wants.
+fn counts(answer: &Answer, offer: &Offer, settings: Settings) -> bool {
+    let by = answer.by;
+    let is_trusted = by == Party::Owner || settings.consents_to(Purpose::EmergencyContact);
+    let calls_off = answer.choice == Choice::Cancel && offer.phase != Phase::Open;
+    offer.was_asked(by) && (calls_off || (may_speak(settings) && is_trusted))
 }
 
 /// Both are asked at once, and help is requested unasked.
@@ -337,6 +355,13 @@ fn end_unanswered(cx: &mut Cx<'_>, offer: &mut Offer, by: Party) {
 fn tell(cx: &mut Cx<'_>, kind: &'static str, offer: &Offer, data: Json) {
     let event = event(kind, offer, cx.now, data);
     cx.out.events.push(event);
+    (cx.out.save, cx.out.state_changed) = (true, true);
+}
+
+/// The end of help needs no position where the owner does not allow to speak of a crash.
+fn tell_of_cancel(cx: &mut Cx<'_>, offer: &Offer, by: &str) {
+    let event = event("assistance.cancelled", offer, cx.now, json!({ "by": by }));
+    cx.out.events.push(Event { with_position: may_speak(cx.settings), ..event });
     (cx.out.save, cx.out.state_changed) = (true, true);
 }
 

@@ -106,6 +106,13 @@ impl Offer {
         }
     }
 
+    /// An answer that is awaited of that party is due now.
+    pub(super) fn hurry(&mut self, party: Party, now: MonoTime) {
+        for asked in self.asked.iter_mut().filter(|asked| asked.party == party) {
+            asked.due = asked.due.min(now);
+        }
+    }
+
     /// Notes the silence of one who should have answered by now.
     pub(super) fn take_overdue(&mut self, now: MonoTime) -> Option<Party> {
         if self.phase != Phase::Open {

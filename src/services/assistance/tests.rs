@@ -240,6 +240,65 @@ fn privacy_mode_and_withdrawn_consent_end_what_is_open_without_a_position() {
     }
 }
 
+const FORBIDDEN: [Settings; 2] = [Settings { privacy: Privacy::On, ..OPEN }, Settings { assistance: false, ..OPEN }];
+
+#[test]
+fn privacy_mode_and_withdrawn_consent_silence_help_that_is_under_way_but_for_its_calling_off() {
+    for settings in FORBIDDEN {
+        let mut car = car(OPEN);
+        crash(&mut car, Severity::Moderate);
+        answer(&mut car, Choice::Accept, Party::Owner);
+        car.settle(settings);
+        car.take();
+        car.judge(Verdict { impacts: 2, ..verdict(1, Stage::Corrected, Some(Severity::Serious)) });
+        assert!(car.take().is_empty(), "{settings:?}");
+        answer(&mut car, Choice::Cancel, Party::Owner);
+        let events = car.take();
+        assert_eq!((events.len(), events[0].kind), (1, "assistance.cancelled"));
+        assert!(!events[0].with_position);
+    }
+}
+
+#[test]
+fn privacy_mode_and_withdrawn_consent_take_no_late_acceptance() {
+    let contact_only = Settings { emergency_contact: false, ..OPEN };
+    for settings in FORBIDDEN.into_iter().chain([contact_only]) {
+        let mut car = car(OPEN);
+        crash(&mut car, Severity::Serious);
+        car.run(600_000);
+        car.settle(settings);
+        car.take();
+        answer(&mut car, Choice::Accept, Party::EmergencyContact);
+        assert!(car.take().is_empty(), "{settings:?}");
+        answer(&mut car, Choice::Accept, Party::Owner);
+        let is_owners = settings == contact_only;
+        assert_eq!(car.kinds(), if is_owners { vec!["assistance.accepted"] } else { Vec::new() }, "{settings:?}");
+        car.settle(OPEN);
+        answer(&mut car, Choice::Accept, Party::Owner);
+        assert_eq!(car.kinds().len(), usize::from(!is_owners), "allowed again");
+    }
+}
+
+#[test]
+fn a_contact_whom_the_owner_no_longer_trusts_has_no_say_in_an_open_offer() {
+    let mut car = car(OPEN);
+    crash(&mut car, Severity::Serious);
+    car.take();
+    car.settle(ALONE);
+    assert_eq!(told(&mut car), ["unanswered emergency_contact"], "not waited for");
+    for choice in [Choice::Accept, Choice::Decline, Choice::Cancel] {
+        answer(&mut car, choice, Party::EmergencyContact);
+        assert!(car.take().is_empty(), "{choice:?}");
+    }
+    car.run(60_000);
+    assert_eq!(told(&mut car), ["unanswered owner final help"]);
+    let mut late = self::car(OPEN);
+    crash(&mut late, Severity::Serious);
+    late.run(61_000);
+    late.settle(ALONE);
+    assert_eq!(told(&mut late)[2..], ["unanswered owner", "unanswered emergency_contact final help"]);
+}
+
 #[test]
 fn a_restart_in_the_middle_repeats_nothing_and_forgets_nothing() {
     let mut car = car(OPEN);
