@@ -148,7 +148,7 @@ impl Offer {
         let goes_on = self.concerns_helpers();
         match party {
             Party::Owner => goes_on,
-            Party::EmergencyContact => goes_on && self.accepted_by.is_none_or(|by| by == party),
+            Party::EmergencyContact => goes_on && (self.phase == Phase::Open || self.accepted_by == Some(party)),
         }
     }
 

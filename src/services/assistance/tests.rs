@@ -300,6 +300,19 @@ fn a_contact_whom_the_owner_no_longer_trusts_has_no_say_in_an_open_offer() {
 }
 
 #[test]
+fn the_contact_does_not_call_off_help_that_nobody_asked_for() {
+    let mut car = car(OPEN);
+    crash(&mut car, Severity::Serious);
+    car.run(600_000);
+    car.take();
+    answer(&mut car, Choice::Cancel, Party::EmergencyContact);
+    assert!(car.take().is_empty());
+    answer(&mut car, Choice::Accept, Party::EmergencyContact);
+    answer(&mut car, Choice::Cancel, Party::EmergencyContact);
+    assert_eq!(told(&mut car), ["accepted emergency_contact", "cancelled emergency_contact"], "their own");
+}
+
+#[test]
 fn a_restart_in_the_middle_repeats_nothing_and_forgets_nothing() {
     let mut car = car(OPEN);
     crash(&mut car, Severity::Moderate);
