@@ -25,6 +25,7 @@
 //! | `cancelled` | owner, contact, privacy mode, consent withdrawn | nothing; a request that went out is called off |
 //! | `unanswered` | nobody in time; serious: not the owner, nor did the contact accept | serious: help is requested; else nothing |
 //!
+//! An offer that nobody has answered becomes a request when the crash turns out to be serious: `unanswered` is told again.
 //! An acceptance that comes late, up to [`KEPT`] after nobody had answered, is taken: somebody came to. Answers that
 //! fit nothing (another id, an ended offer, a contact who was not asked) change nothing.
 //!
@@ -171,8 +172,11 @@ impl Assistance {
             return;
         }
         offer.crash = crash;
-        offer.is_urgent |= is_urgent(verdict);
-        if offer.concerns_helpers() {
+        let has_become_urgent = is_urgent(verdict) && !offer.is_urgent;
+        offer.is_urgent |= has_become_urgent;
+        if offer.phase == Phase::Unanswered && has_become_urgent {
+            end_unanswered(cx, &mut offer, Party::Owner);
+        } else if offer.concerns_helpers() {
             let data = json!({ "phase": offer.phase.name(), "crash": offer.crash });
             tell(cx, "assistance.updated", &offer, data);
         }

@@ -1,5 +1,6 @@
 //! The whole life of offers.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
@@ -210,6 +211,19 @@ fn a_crash_that_turns_out_serious_asks_the_contact_too() {
 }
 
 #[test]
+fn a_crash_that_turns_out_serious_after_nobody_answered_requests_help() {
+    let mut car = car(ALONE);
+    crash(&mut car, Severity::Moderate);
+    car.run(600_000);
+    assert_eq!(told(&mut car), ["offered owner", "unanswered owner final"]);
+    car.judge(verdict(1, Stage::Corrected, Some(Severity::Serious)));
+    assert_eq!(told(&mut car), ["unanswered owner final help"]);
+    car.run(100);
+    car.judge(Verdict { impacts: 2, ..verdict(1, Stage::Corrected, Some(Severity::Serious)) });
+    assert_eq!(told(&mut car), ["updated -"]);
+}
+
+#[test]
 fn the_contact_refuses_for_themselves_and_calls_off_only_their_own() {
     let mut car = car(OPEN);
     crash(&mut car, Severity::Serious);
@@ -358,6 +372,24 @@ fn what_cannot_be_read_is_passed_over() {
     }
 }
 
+/// The phase of an offer that was in this phase, by what is told of it; none when that must not be told then. An offer
+/// ends once; what comes after is the late acceptance, or the calling off, of help.
+fn phase_after(phase: Option<&'static str>, told: &Event) -> Option<&'static str> {
+    let is_final = told.data["is_final"] == true;
+    let kind = told.kind.strip_prefix("assistance.")?;
+    match (phase, kind) {
+        (None | Some("open"), "offered") => Some("open"),
+        (Some("open"), "declined" | "unanswered") if !is_final => Some("open"),
+        (Some("open"), "declined") => Some("declined"),
+        (Some("open" | "unanswered"), "unanswered") if told.data["help_requested"] == true => Some("requested"),
+        (Some("open"), "unanswered") => Some("unanswered"),
+        (Some("open" | "unanswered" | "requested"), "accepted") => Some("accepted"),
+        (Some("open" | "accepted" | "requested"), "cancelled") => Some("cancelled"),
+        (Some(phase @ ("open" | "accepted" | "requested")), "updated") => Some(phase),
+        _ => None,
+    }
+}
+
 #[test]
 fn whatever_happens_every_offer_ends_once_and_no_step_is_told_twice() {
     for seed in 0..200 {
@@ -386,17 +418,20 @@ fn whatever_happens_every_offer_ends_once_and_no_step_is_told_twice() {
             assert!(car.service.offers.len() <= MAX_OFFERS);
         }
         car.run(600_000);
-        let mut open: Vec<(String, String)> = Vec::new();
+        let mut asked = BTreeSet::new();
+        let mut phases = BTreeMap::new();
         for told in car.take() {
             let offer = told.subject.clone().expect("every event names its offer");
             if told.kind == "assistance.offered" {
                 let key = (offer.clone(), told.data["to"].to_string());
-                assert!(!open.contains(&key), "seed {seed}: {key:?} was asked twice");
-                open.push(key);
-            } else {
-                assert!(open.iter().any(|(id, _)| *id == offer), "seed {seed}: {} before any offer", told.kind);
+                assert!(asked.insert(key), "seed {seed}: asked twice: {told:?}");
             }
+            let before = phases.get(&offer).copied();
+            let after = phase_after(before, &told).unwrap_or_else(|| panic!("seed {seed}: {before:?}, then {told:?}"));
+            phases.insert(offer, after);
         }
+        let open: Vec<_> = phases.iter().filter(|(_, phase)| **phase == "open").collect();
+        assert!(open.is_empty(), "seed {seed}: no end was told of {open:?}");
         assert!(car.service.offers.iter().all(|offer| offer.phase != Phase::Open), "seed {seed}: an offer never ends");
     }
 }
