@@ -136,7 +136,9 @@ impl Scale {
         let finite = values.filter(|value| value.is_finite());
         let start = if with_zero { (0.0, 0.0) } else { (f32::MAX, f32::MIN) };
         let (low, high) = finite.fold(start, |(low, high), value| (low.min(value), high.max(value)));
-        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high.max(low + 1e-3)) };
+        // What is added to a large value must be large enough to be seen.
+        let least = 1e-3_f32.max(low.abs() * 4.0 * f32::EPSILON);
+        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high.max(low + least)) };
         let step = round_step((high - low) / 8.0);
         let (low, high) =
             if with_zero { ((low / step).floor() * step, (high / step).ceil() * step) } else { (low, high) };
@@ -356,6 +358,13 @@ mod tests {
     fn an_empty_series_is_a_picture_too() {
         let picture = svg(&PlotSeries::of_acceleration("nothing", &[], 0.0), &[]);
         assert!(picture.starts_with("<svg") && picture.ends_with("</svg>\n") && !picture.contains("NaN"));
+    }
+
+    #[test]
+    fn times_that_fall_together_are_a_picture_too() {
+        let samples: Vec<_> = pulse(30).into_iter().map(|(_, axes)| (1e6, axes)).collect();
+        let picture = svg(&PlotSeries::of_acceleration("late", &samples, 1e6), &[]);
+        assert!(!picture.contains("NaN") && !picture.contains("inf"), "{picture}");
     }
 
     #[test]

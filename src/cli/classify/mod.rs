@@ -22,11 +22,9 @@ use crate::time::MonoTime;
 use super::exit::{Code, Failure};
 use super::output;
 
-/// What the whole file's time is moved by, so that series may begin before nought.
-const EPOCH_S: f64 = 1_000.0;
+mod series;
 
-/// A series longer than a day at 1 kHz is no series of a crash.
-const MAX_ROWS: usize = 86_400_000;
+use series::{EPOCH_S, LEAD_S, MAX_RATE_HZ, MAX_SAMPLES, Series};
 
 /// A sensor that no recording drives to its end, in m/s²: laboratory transducers reach 2,000 g.
 const LABORATORY_RANGE_MPS2: f32 = 20_000.0;
@@ -40,29 +38,8 @@ const LABORATORY_RANGE_DPS: f32 = 10_000.0;
 /// The same seed gives the same noise.
 const SEED: u64 = 1;
 
-/// A recording often begins a few milliseconds before contact: the car is taken to have been calm for so long before.
-/// The classifier believes no sensor that has just been started.
-const LEAD_S: f64 = 2.0;
-
 /// How long after its end a series is waited upon: the last word on an event comes 5 s after its last impact.
 const TAIL: Duration = Duration::from_secs(10);
-
-/// Columns that are known, by quantity and axis; all but the time may be missing.
-const COLUMNS: [(&str, usize, usize); 6] = [
-    ("ax_mps2", 0, 0),
-    ("ay_mps2", 0, 1),
-    ("az_mps2", 0, 2),
-    ("roll_dps", 1, 0),
-    ("pitch_dps", 1, 1),
-    ("yaw_dps", 1, 2),
-];
-
-/// A series: time, then accelerations and rates by axis.
-#[derive(Debug, PartialEq)]
-struct Series {
-    has: [[bool; 3]; 2],
-    rows: Vec<(f64, [[f32; 3]; 2])>,
-}
 
 /// What came out.
 #[derive(Debug, Default)]
@@ -78,13 +55,13 @@ pub(super) fn classify(
     folder: Option<&Path>,
     picture: Option<&Path>,
 ) -> Result<(), Failure> {
-    if !rate_hz.is_finite() || !(1.0..=1_000_000.0).contains(&rate_hz) {
-        return Err(Failure::new(Code::Data, format!("--rate {rate_hz}: give samples a second, 1 to 1000000")));
+    if !(1.0..=MAX_RATE_HZ).contains(&rate_hz) {
+        return Err(Failure::new(Code::Data, format!("--rate {rate_hz}: give samples a second, 1 to {MAX_RATE_HZ}")));
     }
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::new(Code::NoInput, format!("reading {}: {error}", file.display())))?;
-    let series = parse(&text, rate_hz)
-        .map_err(|wrong| Failure::new(Code::Data, format!("reading {}: {wrong}", file.display())))?;
+    let unusable = |wrong: String| Failure::new(Code::Data, format!("reading {}: {wrong}", file.display()));
+    let series = Series::parse(&text, rate_hz).map_err(unusable)?;
     let profile = match folder {
         None => None,
         Some(folder) => {
@@ -96,6 +73,7 @@ pub(super) fn classify(
     if sensors.is_empty() {
         return Err(Failure::new(Code::Config, "the profile states no inertial sensor; add an [[inertial]] section"));
     }
+    check_amount(&series, &sensors).map_err(unusable)?;
     let outcome = run(&series, &sensors);
     if let Some(path) = picture {
         let drawing = draw(&file.display().to_string(), &series, &outcome);
@@ -103,59 +81,6 @@ pub(super) fn classify(
             .map_err(|error| Failure::new(Code::Io, format!("writing {}: {error}", path.display())))?;
     }
     output::line(&report(&outcome, &sensors))
-}
-
-/// Reads the columns by their names.
-fn parse(text: &str, rate_hz: f32) -> Result<Series, String> {
-    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    let (_, header) = lines.next().ok_or("it is empty; the first line names the columns")?;
-    let names: Vec<&str> = header.split(',').map(|name| name.trim().trim_start_matches('\u{feff}')).collect();
-    let column = |name: &str| names.iter().position(|known| *known == name);
-    let known = || COLUMNS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
-    if let Some(unknown) =
-        names.iter().find(|name| **name != "t_s" && !COLUMNS.iter().any(|(known, ..)| known == *name))
-    {
-        return Err(format!("column `{unknown}` is not known; known are t_s, {}", known()));
-    }
-    let mut has = [[false; 3]; 2];
-    for (name, quantity, axis) in COLUMNS {
-        has[quantity][axis] = column(name).is_some();
-    }
-    if !has[0][0] && !has[0][1] {
-        return Err("there is no horizontal acceleration; name a column ax_mps2 or ay_mps2".to_owned());
-    }
-    let mut rows: Vec<(f64, [[f32; 3]; 2])> = Vec::new();
-    for (number, line) in lines {
-        if rows.len() >= MAX_ROWS {
-            return Err(format!("line {number}: more than {MAX_ROWS} samples; cut out the part that matters"));
-        }
-        let cells: Vec<&str> = line.split(',').map(str::trim).collect();
-        if cells.len() != names.len() {
-            return Err(format!("line {number}: {} cells where the header has {}", cells.len(), names.len()));
-        }
-        let value = |name: &str| -> Result<Option<f64>, String> {
-            let Some(cell) = column(name).and_then(|column| cells.get(column)) else { return Ok(None) };
-            let value: f64 = cell.parse().map_err(|_| format!("line {number}: `{cell}` is no number for {name}"))?;
-            if value.is_finite() { Ok(Some(value)) } else { Err(format!("line {number}: {name} is not finite")) }
-        };
-        #[expect(clippy::cast_precision_loss, reason = "far fewer rows than 2^52")]
-        let counted = rows.len() as f64 / f64::from(rate_hz);
-        let time_s = value("t_s")?.unwrap_or(counted);
-        if !(LEAD_S - EPOCH_S..=1e9).contains(&time_s) || rows.last().is_some_and(|(before, _)| *before >= time_s) {
-            return Err(format!("line {number}: t_s must grow, and not begin before {} s", LEAD_S - EPOCH_S));
-        }
-        let mut row = [[0.0_f32; 3]; 2];
-        for (name, quantity, axis) in COLUMNS {
-            #[expect(clippy::cast_possible_truncation, reason = "sensors have no 24 bits")]
-            let value = value(name)?.unwrap_or_default() as f32;
-            row[quantity][axis] = value;
-        }
-        rows.push((time_s, row));
-    }
-    if rows.len() < 2 {
-        return Err("there are fewer than two samples".to_owned());
-    }
-    Ok(Series { has, rows })
 }
 
 /// A sensor, and what it does to the series.
@@ -205,18 +130,21 @@ fn sensors(profile: &Profile, series: &Series) -> Vec<Sensor> {
     sensors.collect()
 }
 
-fn moment(time_s: f64) -> MonoTime {
-    MonoTime::ZERO + Duration::from_secs_f64((EPOCH_S + time_s).max(0.0))
+/// Sensors sample all the time that a series spans, however few its rows are.
+fn check_amount(series: &Series, sensors: &[Sensor]) -> Result<(), String> {
+    let rate_hz: f64 = sensors.iter().map(|sensor| f64::from(sensor.spec.rate_hz)).sum();
+    let span_s = LEAD_S + series.span_s();
+    if rate_hz * span_s > f64::from(MAX_SAMPLES) {
+        return Err(format!(
+            "{span_s} s, with {LEAD_S} s of calm before, at {rate_hz} samples a second of all sensors are more than \
+             {MAX_SAMPLES} samples; cut out the part that matters, or give a lower --rate with t_s"
+        ));
+    }
+    Ok(())
 }
 
-/// What went before: rest, with the first row's vertical acceleration, at the series' own rate.
-fn calm(series: &Series) -> Vec<(f64, [[f32; 3]; 2])> {
-    let [(first_s, row), (second_s, _), ..] = series.rows[..] else { return Vec::new() };
-    let step_s = second_s - first_s;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds of samples")]
-    let count = (LEAD_S / step_s) as u32;
-    let rest = [[0.0, 0.0, row[0][2]], [0.0; 3]];
-    (1..=count).rev().map(|index| (first_s - f64::from(index) * step_s, rest)).collect()
+fn moment(time_s: f64) -> MonoTime {
+    MonoTime::ZERO + Duration::from_secs_f64((EPOCH_S + time_s).max(0.0))
 }
 
 fn run(series: &Series, sensors: &[Sensor]) -> Outcome {
@@ -225,7 +153,7 @@ fn run(series: &Series, sensors: &[Sensor]) -> Outcome {
         let Ok(index) = u8::try_from(index) else { continue };
         let quantity = usize::from(sensor.spec.quantity == Quantity::AngularRate);
         let mut chain = Chain::new(sensor.chain, Rng::new(SEED + u64::from(index)));
-        for (time_s, row) in calm(series).into_iter().chain(series.rows.iter().copied()) {
+        for (time_s, row) in series.calm().chain(series.rows.iter().copied()) {
             chain.push(moment(time_s), row[quantity], |delivery| {
                 if let Some(axes) = delivery.axes {
                     let sample = Observation::Sample(Sample { sensor: SensorIx(index), axes });
@@ -316,52 +244,69 @@ fn report(outcome: &Outcome, sensors: &[Sensor]) -> Json {
     })
 }
 
-fn draw(title: &str, series: &Series, outcome: &Outcome) -> String {
-    #[expect(clippy::cast_possible_truncation, reason = "pixels")]
-    let short = |time_s: f64| time_s as f32;
-    let contact = outcome.verdicts.iter().map(|verdict| seconds(verdict.contact)).next();
-    let first = series.rows.first().map_or(0.0, |(time_s, _)| *time_s);
+/// Times count from the first row: short numbers do not hold milliseconds of late ones.
+fn draw(file: &str, series: &Series, outcome: &Outcome) -> String {
+    let first_s = series.first_s();
+    #[expect(clippy::cast_possible_truncation, reason = "an hour in pixels")]
+    let after_first = |time_s: f64| (time_s - first_s) as f32;
+    let title = if first_s == 0.0 { file.to_owned() } else { format!("{file}, from {first_s} s on") };
     let samples: Vec<_> = series
         .rows
         .iter()
-        .map(|(time_s, row)| (short(*time_s), [0, 1, 2].map(|axis| series.has[0][axis].then_some(row[0][axis]))))
+        .map(|(time_s, row)| (after_first(*time_s), [0, 1, 2].map(|axis| series.has[0][axis].then_some(row[0][axis]))))
         .collect();
-    let contacts = contact.map(|at| Mark { at_s: short(at), label: "contact".to_owned() });
+    let told = outcome.verdicts.first();
+    let contact_s = told.map(|told| after_first(seconds(told.contact)));
+    let touched = contact_s.map(|at_s| Mark { at_s, label: "contact".to_owned() });
     let said = outcome
         .verdicts
         .iter()
-        .map(|verdict| Mark { at_s: short(seconds(verdict.at)), label: verdict.stage.name().to_owned() });
-    let marks: Vec<Mark> = contacts.into_iter().chain(said).collect();
-    plot::svg(&PlotSeries::of_acceleration(title, &samples, short(contact.unwrap_or(first))), &marks)
+        .map(|verdict| Mark { at_s: after_first(seconds(verdict.at)), label: verdict.stage.name().to_owned() });
+    let marks: Vec<Mark> = touched.into_iter().chain(said).collect();
+    plot::svg(&PlotSeries::of_acceleration(&title, &samples, contact_s.unwrap_or_default()), &marks)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn columns_are_found_by_name_and_time_is_counted_where_it_is_missing() {
-        let series = parse("ay_mps2,ax_mps2\n1,2\n3,4\n", 100.0).unwrap();
-        assert_eq!(series.has, [[true, true, false], [false; 3]]);
-        assert_eq!(series.rows[1], (0.01, [[4.0, 3.0, 0.0], [0.0; 3]]));
-        let timed = parse("t_s, ax_mps2, yaw_dps\n-0.05, 1, 9\n0, 2, 9\n", 100.0).unwrap();
-        assert_eq!((timed.rows[0].0, timed.has[1]), (-0.05, [false, false, true]));
+    fn series(first_s: f64, step_s: f64) -> Series {
+        let rows = (0..300_u16).map(|index| {
+            let x = if (100..200).contains(&index) { -100.0 } else { 0.0 };
+            (first_s + f64::from(index) * step_s, [[x, 0.0, 0.0], [0.0; 3]])
+        });
+        Series { has: [[true, false, false], [false; 3]], rows: rows.collect() }
+    }
+
+    fn said(event: u32, stage: Stage, at_s: f64, contact_s: f64) -> Verdict {
+        Verdict::bare(event, stage, moment(at_s), moment(contact_s))
+    }
+
+    /// Where the first mark stands, as a share of the picture's time.
+    fn first_mark(picture: &str) -> f32 {
+        let line = picture.lines().find(|line| line.contains("stroke-dasharray")).unwrap();
+        let x: f32 = line.split('"').nth(1).unwrap().parse().unwrap();
+        (x - 78.0) / (936.0 - 78.0)
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
-        for (text, word) in [
-            ("", "empty"),
-            ("t_s,az_mps2\n0,1\n1,1\n", "horizontal"),
-            ("t_s,ax_g\n0,1\n", "ax_g"),
-            ("t_s,ax_mps2\n0,1\n0,1\n", "line 3"),
-            ("t_s,ax_mps2\n0,1\n1,x\n", "line 3"),
-            ("t_s,ax_mps2\n0,1\n1,NaN\n", "line 3"),
-            ("t_s,ax_mps2\n0,1\n1\n", "line 3"),
-            ("t_s,ax_mps2\n0,1\n", "two samples"),
-        ] {
-            let wrong = parse(text, 100.0).unwrap_err();
-            assert!(wrong.contains(word), "{text:?}: {wrong}");
-        }
+    fn a_late_series_is_drawn_like_an_early_one() {
+        let outcome = |first_s: f64| Outcome {
+            verdicts: vec![said(1, Stage::Confirmed, first_s + 0.02, first_s + 0.015)],
+            faults: Vec::new(),
+        };
+        let picture = |first_s: f64| draw("", &series(first_s, 1e-4), &outcome(first_s));
+        let late = picture(1_000_000.0);
+        assert!(!late.contains("NaN") && late.contains("from 1000000 s on"), "{late}");
+        assert!((first_mark(&late) - first_mark(&picture(0.0))).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_rate_that_the_rows_do_not_need_makes_no_endless_work() {
+        let (sparse, short) = (series(0.0, 10.0), series(0.0, 0.001));
+        let wrong = check_amount(&sparse, &laboratory(&sparse, MAX_RATE_HZ)).unwrap_err();
+        assert!(wrong.contains("lower --rate"), "{wrong}");
+        assert_eq!(check_amount(&sparse, &laboratory(&sparse, 1_000.0)), Ok(()));
+        assert_eq!(check_amount(&short, &laboratory(&short, MAX_RATE_HZ)), Ok(()));
     }
 }
