@@ -184,6 +184,11 @@ impl Outcome {
         self.verdicts.extend(std::iter::from_fn(|| classifier.poll_verdict()));
         self.faults.extend(std::iter::from_fn(|| classifier.poll_fault()));
     }
+
+    /// The verdict that makes it a crash.
+    fn crash(&self) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| verdict.stage == Stage::Confirmed)
+    }
 }
 
 fn seconds(at: MonoTime) -> f64 {
@@ -196,7 +201,7 @@ fn round(value: f32) -> f64 {
 }
 
 fn report(outcome: &Outcome, sensors: &[Sensor]) -> Json {
-    let crash = outcome.verdicts.iter().find(|verdict| verdict.stage == Stage::Confirmed);
+    let crash = outcome.crash();
     let last = crash.and_then(|crash| outcome.verdicts.iter().rev().find(|verdict| verdict.event == crash.event));
     let milliseconds = |span: Duration| (span.as_secs_f64() * 1e6).round() / 1e3;
     let faults = outcome.faults.iter().map(|fault| {
@@ -255,7 +260,8 @@ fn draw(file: &str, series: &Series, outcome: &Outcome) -> String {
         .iter()
         .map(|(time_s, row)| (after_first(*time_s), [0, 1, 2].map(|axis| series.has[0][axis].then_some(row[0][axis]))))
         .collect();
-    let told = outcome.verdicts.first();
+    // A suspicion that was dismissed before a crash says nothing of it.
+    let told = outcome.crash().or_else(|| outcome.verdicts.first());
     let contact_s = told.map(|told| after_first(seconds(told.contact)));
     let touched = contact_s.map(|at_s| Mark { at_s, label: "contact".to_owned() });
     let said = outcome
@@ -287,6 +293,15 @@ mod tests {
         let line = picture.lines().find(|line| line.contains("stroke-dasharray")).unwrap();
         let x: f32 = line.split('"').nth(1).unwrap().parse().unwrap();
         (x - 78.0) / (936.0 - 78.0)
+    }
+
+    #[test]
+    fn the_contact_of_a_picture_is_that_of_the_crash_else_of_the_first_suspicion() {
+        let dismissed = [said(1, Stage::Suspected, 0.02, 0.0299), said(1, Stage::Dismissed, 0.05, 0.0299)];
+        let crash = [said(2, Stage::Suspected, 0.11, 0.1495), said(2, Stage::Confirmed, 0.16, 0.1495)];
+        let picture = |verdicts: Vec<Verdict>| draw("", &series(0.0, 0.001), &Outcome { verdicts, faults: Vec::new() });
+        assert!((first_mark(&picture(dismissed.to_vec())) - 0.1).abs() < 1e-3);
+        assert!((first_mark(&picture([dismissed, crash].concat())) - 0.5).abs() < 1e-3);
     }
 
     #[test]
