@@ -10,10 +10,14 @@ use serde_json::json;
 
 use crate::config::Profile;
 use crate::sim::crash::{Case, Class, Rig};
-use crate::sim::evaluation::{self, Finding, Goals, LAYOUTS, Plan, Recording, Results, Wanted};
+use crate::sim::evaluation::{self, Finding, Goals, Judged, Plan, Results};
 
 use super::exit::{Code, Failure};
 use super::output;
+
+mod recordings;
+
+use recordings::Recordings;
 
 /// Which cases, which cars, and where the results go.
 #[derive(Debug, Args)]
@@ -30,8 +34,8 @@ pub struct EvaluateCrash {
     /// A profile's folder; repeat it for others.
     #[arg(long, value_name = "FOLDER", default_values = ["profiles/demo-phev", "profiles/toyota-rav4"])]
     profile: Vec<PathBuf>,
-    /// The folder of the real recordings, which are put before the classifier too where they are there; else the one
-    /// that `TELLTALE_DATA` names.
+    /// The folder of the real recordings, which are put before the classifier too and must all be there; else the one
+    /// that `TELLTALE_DATA` names, of which those count that are there. With `--crashes 0 --quiet 0` they count alone.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Draws the figures into that folder.
@@ -41,7 +45,7 @@ pub struct EvaluateCrash {
     #[arg(long)]
     json: bool,
     /// One case alone, by its name: every word of the classifier on it as a JSON line.
-    #[arg(long, value_name = "CASE")]
+    #[arg(long, value_name = "CASE", conflicts_with_all = ["crashes", "quiet", "data", "svg", "json"])]
     only: Option<String>,
     /// Writes the car's motion in that case, as `telltaled classify` reads it.
     #[arg(long, value_name = "FILE", requires = "only")]
@@ -55,34 +59,50 @@ pub(super) fn evaluate_crash(arguments: &EvaluateCrash) -> Result<(), Failure> {
     if let Some(name) = &arguments.only {
         return only(arguments, name, &rigs);
     }
+    // First, so that a long evaluation does not end with a file that is missing.
+    let recordings = Recordings::read(arguments.data.as_deref(), &profiles)?;
     let plan = Plan { seed: arguments.seed, crashes: arguments.crashes, quiet: arguments.quiet };
     // A thread for each car: they share nothing but the plan.
     let results = std::thread::scope(|scope| {
         let cars: Vec<_> = rigs.iter().map(|rig| scope.spawn(move || evaluated(rig, plan))).collect();
         cars.into_iter().map(|car| car.join().map_err(|_| defect())).collect::<Result<Vec<_>, _>>()
     })?;
-    let mut missed = Vec::new();
     for results in &results {
-        if arguments.json {
-            for row in evaluation::json(results) {
-                output::line(&row)?;
-            }
-        } else {
-            output::finish(writeln!(io::stdout().lock(), "{}", evaluation::text(results)))?;
-        }
-        missed.extend(Goals::STATED.missed(results));
+        print(results, arguments.json)?;
     }
-    let data = arguments.data.clone().or_else(|| std::env::var_os("TELLTALE_DATA").map(PathBuf::from));
-    let findings = data.map_or_else(Vec::new, |data| recordings(&data, &profiles, &rigs, arguments.seed));
+    let findings = recordings.findings(&profiles, &rigs, arguments.seed)?;
+    // Without any case nobody asks for the goals, unless there is nothing else to ask for.
+    let is_about_recordings = plan.crashes == 0 && plan.quiet == 0 && !findings.is_empty();
+    let mut missed = if is_about_recordings { Vec::new() } else { results.iter().flat_map(missed).collect() };
     report(&findings, arguments.json, &mut missed)?;
     if let Some(folder) = &arguments.svg {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Failure::new(Code::Io, format!("making {}: {error}", folder.display())))?;
-        for figure in evaluation::figures(&results, arguments.seed) {
-            write(&folder.join(figure.name), &figure.text)?;
-        }
+        draw(folder, &results, arguments.seed)?;
     }
     if missed.is_empty() { Ok(()) } else { Err(Failure::new(Code::Missed, missed.join("\n"))) }
+}
+
+fn print(results: &Results, is_json: bool) -> Result<(), Failure> {
+    if !is_json {
+        return output::finish(writeln!(io::stdout().lock(), "{}", evaluation::text(results)));
+    }
+    evaluation::json(results).iter().try_for_each(output::line)
+}
+
+/// The goals that are not met, one sentence each. A goal that no case measured is not met.
+fn missed(results: &Results) -> Vec<String> {
+    let judged = Goals::STATED.judge(results).into_iter().filter(|judged| judged.is_met != Some(true));
+    judged.map(|judged| format!("{}: {judged}{}", results.profile, remedy(&judged))).collect()
+}
+
+fn remedy(judged: &Judged) -> &'static str {
+    if judged.is_met.is_none() { "; give more --crashes and --quiet" } else { "" }
+}
+
+fn draw(folder: &Path, results: &[Results], seed: u64) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::new(Code::Io, format!("making {}: {error}", folder.display())))?;
+    let figures = evaluation::figures(results, seed);
+    figures.iter().try_for_each(|figure| write(&folder.join(&figure.name), &figure.text))
 }
 
 /// All cases in one car.
@@ -97,28 +117,6 @@ fn defect() -> Failure {
 
 fn load(folder: &Path) -> Result<Profile, Failure> {
     Profile::load(folder, &|path| std::fs::read(path)).map_err(|problems| Failure::new(Code::Config, problems))
-}
-
-/// The real recordings, as far as they are there.
-fn recordings(data: &Path, profiles: &[Profile], rigs: &[Rig], seed: u64) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for layout in &LAYOUTS {
-        let Ok(text) = std::fs::read_to_string(data.join(layout.file)) else { continue };
-        let Some(recording) = Recording::read(layout, &text) else { continue };
-        findings.extend(
-            rigs.iter().map(|rig| evaluation::find(rig, recording.name, recording.wanted, &recording.heard(rig, seed))),
-        );
-    }
-    // The drive of one car, which only its own profile can read.
-    let own = profiles.iter().zip(rigs).find(|(profile, _)| profile.name == "toyota-rav4");
-    let files = ["can/rav4_2016_wheel_speed.csv", "can/rav4_2016_gnss.csv"];
-    let [wheels, gnss] = files.map(|file| std::fs::read_to_string(data.join(file)).unwrap_or_default());
-    if let (Some((profile, rig)), Ok(log)) = (own, std::fs::read(data.join("can/rav4_2016.log"))) {
-        let wheels = evaluation::columns(&wheels, &[1, 2, 3, 4]);
-        let heard = evaluation::drive(profile, &log, &wheels, &evaluation::columns(&gnss, &[3]));
-        findings.push(evaluation::find(rig, "RAV4, a drive", Wanted::Quiet, &heard));
-    }
-    findings
 }
 
 /// Prints them; what is not as it should be is added to what is missed.

@@ -2,9 +2,10 @@
 
 use crate::sim::crash::{Case, Class, GRAVITY, KMH};
 
+use super::goals::Goals;
 use super::stats::Share;
 use super::svg::{Axis, Chart, colour};
-use super::tally::{Goals, Results};
+use super::tally::Results;
 
 /// Times above it stand at the end of the axis.
 const TIMES_TO_MS: f32 = 200.0;

@@ -10,6 +10,7 @@
 
 mod examine;
 mod figures;
+mod goals;
 mod plan;
 mod recordings;
 mod report;
@@ -19,8 +20,9 @@ mod tally;
 
 pub use examine::{Ideal, Outcome, Word, angle_between, examine, ideal, words};
 pub use figures::{Figure, figures};
+pub use goals::{Goals, Judged};
 pub use plan::Plan;
 pub use recordings::{Finding, LAYOUTS, Layout, Recording, Wanted, columns, drive, find};
 pub use report::{json, text};
 pub use stats::{Share, Sorted};
-pub use tally::{Crashes, Goals, Quiet, Results};
+pub use tally::{Crashes, Quiet, Results};

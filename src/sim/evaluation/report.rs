@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::sim::crash::Class;
 
 use super::examine::Outcome;
+use super::goals::Goals;
 use super::stats::{Share, Sorted};
 use super::tally::{Crashes, Quiet, Results};
 
@@ -57,6 +58,10 @@ pub fn text(results: &Results) -> String {
         quiet_row(&mut text, class.name(), &Quiet::of(&results.class(class)));
     }
     quiet_row(&mut text, "all", &Quiet::of(&results.quiet()));
+    line(&mut text, format_args!("\ngoals"));
+    for judged in Goals::STATED.judge(results) {
+        line(&mut text, format_args!("  {judged}"));
+    }
     failures(&mut text, results);
     text
 }
@@ -159,7 +164,7 @@ fn interval(share: Share) -> String {
     format!("{:.2}-{:.2}", low * 100.0, high * 100.0)
 }
 
-/// One object for each row of the tables, then one for each failure.
+/// One object for each row of the tables, then one for each goal and for each failure.
 #[must_use]
 pub fn json(results: &Results) -> Vec<Json> {
     let profile = results.profile.as_str();
@@ -176,6 +181,10 @@ pub fn json(results: &Results) -> Vec<Json> {
     }
     rows.extend(Class::QUIET.iter().map(|class| quiet_json(profile, class.name(), &Quiet::of(&results.class(*class)))));
     rows.push(quiet_json(profile, "all", &Quiet::of(&results.quiet())));
+    rows.extend(Goals::STATED.judge(results).map(|judged| {
+        json!({"profile": profile, "row": "goal", "goal": judged.goal, "reached": judged.reached,
+            "is_met": judged.is_met})
+    }));
     rows.extend(results.failures().map(|outcome| {
         json!({"profile": profile, "row": "failure", "case": name(outcome), "variant": outcome.variant,
             "what": what_went_wrong(outcome)})
