@@ -6,7 +6,7 @@ use tracing::warn;
 use crate::crash::Verdict;
 use crate::delivery::BootId;
 use crate::services::{
-    Answer, Cx, DriveState, Event, Ignition, Output, Phase, Place, Service, Services, Settings, View,
+    Answer, Cx, DriveState, Event, Ignition, Output, Phase, Place, Recovered, Service, Services, Settings, View,
 };
 use crate::signals::{SignalId, Signals};
 use crate::time::{Clock, MonoTime};
@@ -33,6 +33,13 @@ pub(super) struct Crew {
     is_released: bool,
 }
 
+/// What only one round sees.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Occasion<'a> {
+    pub(super) answer: Option<&'a Answer>,
+    pub(super) recovered: Option<&'a Recovered>,
+}
+
 /// All that a round sees: see [`Cx`].
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
@@ -42,14 +49,15 @@ pub(super) struct Scene<'a> {
     pub(super) boot: BootId,
     pub(super) verdict: Option<&'a Verdict>,
     pub(super) settings: Settings,
-    pub(super) answer: Option<&'a Answer>,
+    pub(super) occasion: Occasion<'a>,
     pub(super) place: Option<Place>,
 }
 
 impl<'a> Scene<'a> {
     const fn cx(self, drive: DriveState, out: &'a mut Output) -> Cx<'a> {
-        let Self { now, signals, clock, boot, verdict, settings, answer, place } = self;
-        Cx { now, signals, drive, clock, boot, verdict, settings, answer, place, out }
+        let Self { now, signals, clock, boot, verdict, settings, occasion, place } = self;
+        let Occasion { answer, recovered } = occasion;
+        Cx { now, signals, drive, clock, boot, verdict, settings, answer, recovered, place, out }
     }
 }
 
@@ -274,8 +282,8 @@ mod tests {
         let view = View { now, boot: KernelBoot(1), signals: &signals, clock: &clock };
         crew.release(&[], &view);
         let (boot, settings) = (BootId { counter: 1, random: 0 }, Settings::FIRST);
-        let scene =
-            Scene { now, signals: &signals, clock: &clock, boot, verdict: None, settings, answer: None, place: None };
+        let (clock, signals, occasion) = (&clock, &signals, Occasion::default());
+        let scene = Scene { now, signals, clock, boot, verdict: None, settings, occasion, place: None };
         let is_eventful = crew.round(scene).is_eventful();
         (is_eventful, crew.take_unsaved(&view, false).into_iter().map(|(name, _)| name).collect())
     }

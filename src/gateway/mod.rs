@@ -34,7 +34,7 @@ use crate::can::{BusId, Frame, FrameKind};
 use crate::config::{Emergency, Profile};
 use crate::crash::Verdict;
 use crate::delivery::{BootId, Draft, Limits, OutboxStat, VehicleId};
-use crate::services::{self, Answer, Event, OwnerInput, View};
+use crate::services::{self, Event, OwnerInput, View};
 use crate::signals::intake::Intake;
 use crate::signals::publish::{Batch, Group, Publisher};
 use crate::signals::{SignalId, Signals, TableError, keep};
@@ -42,7 +42,7 @@ use crate::time::{Clock, ClockChange, KernelBoot, MonoTime, TimeSource, WallRead
 
 use buses::Buses;
 use crash::Crash;
-use crew::{Crew, Round, Scene};
+use crew::{Crew, Occasion, Round, Scene};
 use dispatch::{Context, Dispatch};
 use owner::Owner;
 use position::Position;
@@ -396,7 +396,7 @@ impl Gateway {
         while let Some(input) = self.owner.next() {
             self.hear(input);
         }
-        self.round(None);
+        self.round(Occasion::default());
         self.crash.drive(self.now, self.crew.phase());
         self.publish();
         if self.save_due().is_some_and(|due| due <= self.now) {
@@ -413,13 +413,13 @@ impl Gateway {
             OwnerInput::Consent { consent, given } => self.owner.set_consent(self.now, consent, given),
             OwnerInput::Answer(answer) => {
                 self.crew.call_all();
-                return self.round(Some(&answer));
+                return self.round(Occasion { answer: Some(&answer), ..Occasion::default() });
             }
         };
         if let Some(event) = change {
             self.settings_changed();
             self.report(event);
-            self.round(None);
+            self.round(Occasion::default());
             self.dispatch.save(self.now, self.owner.save().into_iter().collect());
         }
     }
@@ -431,7 +431,7 @@ impl Gateway {
     }
 
     /// Calls the services.
-    fn round(&mut self, answer: Option<&Answer>) {
+    fn round(&mut self, occasion: Occasion<'_>) {
         let round = self.crew.round(Scene {
             now: self.now,
             signals: &self.signals,
@@ -439,7 +439,7 @@ impl Gateway {
             boot: self.dispatch.boot(),
             verdict: self.verdict.as_ref(),
             settings: self.owner.settings(),
-            answer,
+            occasion,
             place: self.position.place(),
         });
         self.follow_up(round);

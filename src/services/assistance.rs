@@ -76,7 +76,7 @@ use crate::time::MonoTime;
 
 use super::moment::Moment;
 use super::owner::{Choice, Party, Purpose};
-use super::{Answer, Cx, Event, Service, Settings, View, crash_id, doc};
+use super::{Answer, Cx, Event, Recovered, Service, Settings, View, crash_id, doc};
 use offer::{Asked, Offer, Phase, Reply};
 
 /// So long an ended offer can be answered still: late acceptance, and calling off. Longer than help takes to come.
@@ -123,6 +123,16 @@ impl Assistance {
             self.update_offer(cx, index, verdict);
         } else if self.reaches_threshold(verdict) {
             self.make_offer(cx, id, verdict);
+        }
+    }
+
+    /// A crash of an earlier run, whose offer went with the power unless it is known. Nobody will grade it any more.
+    fn recall(&mut self, cx: &mut Cx<'_>, recovered: &Recovered) {
+        let Recovered { crash, verdict } = recovered;
+        let is_known = self.offers.iter().any(|offer| offer.id == *crash);
+        let is_bad = verdict.severity.is_none_or(|severity| severity >= self.settings.threshold);
+        if !is_known && is_bad && may_speak(cx.settings) {
+            self.make_offer(cx, crash.clone(), verdict);
         }
     }
 
@@ -274,6 +284,9 @@ impl Service for Assistance {
         self.respect(cx);
         if let Some(verdict) = cx.verdict {
             self.hear(cx, verdict);
+        }
+        if let Some(recovered) = cx.recovered {
+            self.recall(cx, recovered);
         }
         if let Some(answer) = cx.answer {
             self.take_answer(cx, answer);

@@ -68,10 +68,21 @@ pub struct Cx<'a> {
     pub settings: Settings,
     /// What the owner, or another who was asked, answers in this round. Every service is called for it.
     pub answer: Option<&'a Answer>,
+    /// A crash of an earlier run that nobody was told of, in the round in which it is told. Every service is called for it.
+    pub recovered: Option<&'a Recovered>,
     /// The last believed place, however old.
     pub place: Option<Place>,
     /// What comes of it.
     pub out: &'a mut Output,
+}
+
+/// A crash that an earlier run has confirmed, and of which the power or the daemon's end kept it from telling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recovered {
+    /// What it is called: [`crash_id`] in that run.
+    pub crash: String,
+    /// The last word on it. Its times are of that run.
+    pub verdict: Verdict,
 }
 
 /// What a crash is called, in every message about it and across restarts: `<boot>-crash-<event>`.

@@ -16,7 +16,7 @@ use crate::gateway::SERVICE_SAVE_INTERVAL;
 use crate::signals::{At, Cause, Datatype, SignalDef, SignalId, Signals, Value};
 use crate::time::{Clock, KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
 
-use super::{Answer, Cx, DriveState, Event, Ignition, Output, Place, Service, Settings, View};
+use super::{Answer, Cx, DriveState, Event, Ignition, Output, Place, Recovered, Service, Settings, View};
 
 /// The labels of `Vehicle.LowVoltageSystemState` in VSS 6.0.
 pub(super) const SUPPLY: &[&str] = &["UNDEFINED", "LOCK", "OFF", "ACC", "ON", "START"];
@@ -70,13 +70,14 @@ pub(super) struct Beside {
     pub(super) verdict: Option<Verdict>,
     pub(super) settings: Settings,
     pub(super) answer: Option<Answer>,
+    pub(super) recovered: Option<Recovered>,
     pub(super) place: Option<Place>,
 }
 
 impl Default for Beside {
     fn default() -> Self {
         let run = BootId { counter: 1, random: 0 };
-        Self { run, verdict: None, settings: Settings::FIRST, answer: None, place: None }
+        Self { run, verdict: None, settings: Settings::FIRST, answer: None, recovered: None, place: None }
     }
 }
 
@@ -88,9 +89,9 @@ pub(super) fn cx<'a>(
     beside: &'a Beside,
     out: &'a mut Output,
 ) -> Cx<'a> {
-    let Beside { run: boot, verdict, settings, answer, place } = beside;
-    let (verdict, answer) = (verdict.as_ref(), answer.as_ref());
-    Cx { now, signals, drive, clock, boot: *boot, verdict, settings: *settings, answer, place: *place, out }
+    let Beside { run: boot, verdict, settings, answer, recovered, place } = beside;
+    let (verdict, answer, recovered) = (verdict.as_ref(), answer.as_ref(), recovered.as_ref());
+    Cx { now, signals, drive, clock, boot: *boot, verdict, settings: *settings, answer, recovered, place: *place, out }
 }
 
 /// A signal for a test: number, switch or label, with its unit.
@@ -250,6 +251,12 @@ impl<S: Service> Car<S> {
         self.round();
     }
 
+    /// An earlier run could not tell of a crash.
+    pub(super) fn recall(&mut self, recovered: Recovered) {
+        self.beside.recovered = Some(recovered);
+        self.round();
+    }
+
     /// The owner settles something.
     pub(super) fn settle(&mut self, settings: Settings) {
         self.beside.settings = settings;
@@ -289,6 +296,7 @@ impl<S: Service> Car<S> {
         self.told = self.ignition.drive();
         let second = call(&mut self.service, now, &self.signals, self.told, &self.clock, &self.beside);
         self.beside.answer = None;
+        self.beside.recovered = None;
         self.state_changes += usize::from(second.state_changed);
         self.saves += usize::from(second.save || second.save_now);
         let is_parked = before.phase.is_on() && self.told.phase.is_off();
@@ -396,7 +404,7 @@ fn call(
         assert!(due > now, "{} asks to be called again at once, without end", service.name());
     }
     let mut again = Output::default();
-    let answered = Beside { answer: None, ..beside.clone() };
+    let answered = Beside { answer: None, recovered: None, ..beside.clone() };
     service.update(&mut cx(now, signals, drive, clock, &answered, &mut again));
     assert!(again.events.is_empty(), "{}: a call for nothing gave {:?}", service.name(), again.events);
     let is_idle = !again.state_changed && !again.save && !again.save_now;

@@ -2,6 +2,7 @@
 
 use crate::crash::Stage;
 use crate::delivery::Lane;
+use crate::gateway::crew::Occasion;
 use crate::gateway::{Gateway, view};
 
 use super::GROUP;
@@ -21,7 +22,7 @@ impl Gateway {
             }
             self.verdict = Some(verdict);
             self.crew.call_all();
-            self.round(None);
+            self.round(Occasion::default());
             if matches!(verdict.stage, Stage::Graded | Stage::Closed) {
                 // What is known now may be the last that this machine gets to know.
                 self.save(true);

@@ -7,7 +7,8 @@ use crate::crash::black_box::{BlackBoxEvent, Contents, Recording, Stat};
 use crate::crash::{Classifier, Stage, Verdict};
 use crate::delivery::{Lane, RecordId};
 use crate::gateway::Gateway;
-use crate::services::Event;
+use crate::gateway::crew::Occasion;
+use crate::services::{Event, Recovered};
 
 use super::recovery;
 
@@ -73,8 +74,23 @@ impl Gateway {
                 continue;
             };
             warn!(crash = %slot.crash, id = %report.id, topic = report.topic, "an earlier run did not tell of a crash");
-            self.crash.recorder.recovered(slot.crash, verdict.stage.max(slot.stage.unwrap_or(Stage::Suspected)));
+            let stage = verdict.stage.max(slot.stage.unwrap_or(Stage::Suspected));
+            self.crash.recorder.recovered(slot.crash, stage);
+            if stage >= Stage::Confirmed {
+                self.crash.recovered.push(Recovered { crash: slot.crash.to_string(), verdict });
+            }
             self.dispatch.recover(self.now, report);
+        }
+    }
+
+    /// The services hear of what earlier runs could not tell, once they know what they knew then.
+    fn pass_on_recovered(&mut self) {
+        if !self.crew.is_released() {
+            return;
+        }
+        for recovered in std::mem::take(&mut self.crash.recovered) {
+            self.crew.call_all();
+            self.round(Occasion { recovered: Some(&recovered), ..Occasion::default() });
         }
     }
 
@@ -98,6 +114,7 @@ impl Gateway {
     /// date that a report would have.
     pub(in crate::gateway) fn settle_black_box(&mut self) {
         self.recover();
+        self.pass_on_recovered();
         if let Some(place) = self.position.place() {
             self.crash.place(self.now, place);
         }

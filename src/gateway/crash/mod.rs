@@ -21,7 +21,7 @@ use crate::crash::black_box::{Channel, Identity, Recorder, Recording};
 use crate::crash::{AXES, Calibration, Classifier, FaultKind, Observation, SensorFault, SensorSpec, Stage, Verdict};
 use crate::delivery::{BootId, Lane, RecordId};
 use crate::gateway::Effect;
-use crate::services::{Event, Phase, Place, View, crash_id};
+use crate::services::{Event, Phase, Place, Recovered, View, crash_id};
 use crate::signals::{At, SignalId, Signals};
 use crate::time::{KernelBoot, MonoTime};
 
@@ -44,6 +44,8 @@ pub(super) struct Crash {
     recorder: Recorder,
     /// What earlier runs left in the black box, until it is known whether there is a store for it.
     left: Vec<Recording>,
+    /// Crashes among them that the services are still to hear of.
+    recovered: Vec<Recovered>,
     /// Crash reports of this run that are not yet durable.
     unkept: Vec<RecordId>,
     gauges: Gauges,
@@ -109,6 +111,7 @@ impl Crash {
             classifier: Classifier::new(&specs),
             recorder: Recorder::new(Identity { boot, kernel, profile_hash: profile.hash }, &specs),
             left: Vec::new(),
+            recovered: Vec::new(),
             unkept: Vec::with_capacity(black_box::UNKEPT_MAX),
             gauges: Gauges::new(signals),
             specs,

@@ -56,6 +56,31 @@ fn told(car: &mut Car<Assistance>) -> Vec<String> {
 }
 
 #[test]
+fn a_crash_whose_offer_went_with_the_power_is_offered_help_for_once() {
+    let recovered = |severity| Recovered { crash: OFFER.to_owned(), verdict: verdict(1, Stage::Confirmed, severity) };
+    for (settings, severity, expected) in [
+        (ALONE, Some(Severity::Moderate), vec!["offered owner"]),
+        (OPEN, Some(Severity::Serious), vec!["offered owner", "offered emergency_contact"]),
+        (ALONE, None, vec!["offered owner"]),
+        (ALONE, Some(Severity::Minor), vec![]),
+        (Settings { privacy: Privacy::On, ..OPEN }, Some(Severity::Serious), vec![]),
+        (Settings { assistance: false, ..OPEN }, Some(Severity::Serious), vec![]),
+    ] {
+        let mut car = car(settings);
+        car.recall(recovered(severity));
+        assert_eq!(told(&mut car), expected, "{severity:?} {settings:?}");
+        car.recall(recovered(severity));
+        assert_eq!(told(&mut car), [""; 0], "it is known");
+    }
+    let mut car = car(ALONE);
+    crash(&mut car, Severity::Moderate);
+    assert_eq!(told(&mut car), ["offered owner"]);
+    car.restart(1_000);
+    car.recall(recovered(Some(Severity::Moderate)));
+    assert_eq!(told(&mut car), [""; 0], "the offer has survived");
+}
+
+#[test]
 fn an_offer_says_what_is_known_and_later_verdicts_update_it() {
     let mut car = car(ALONE);
     car.judge(verdict(1, Stage::Suspected, None));
