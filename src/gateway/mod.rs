@@ -57,7 +57,7 @@ pub use input::{
 pub const SAVE_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
 /// Services whose state changed without an event (a kilometer, a percent) are saved so often at most: a commit costs the
-/// flash some 10 KiB, whatever is in it. What goes with an event is saved with it.
+/// flash some 10 KiB, whatever is in it. What goes with an event is saved with it, and what cannot wait at once.
 pub const SERVICE_SAVE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// How long a shutdown may take to commit and to say goodbye; systemd's `TimeoutStopSec` is longer.
