@@ -38,6 +38,9 @@
 //! Offers are saved in one commit with the events that tell of them. After a restart the time to answer runs on; across
 //! a reboot by the wall clock, and anew where that is not known: rather asked for longer than forgotten.
 //!
+//! A crash that was not graded when the power went, or not told at all, is offered help for by the next run, whatever its
+//! severity was so far: nobody will grade it any more.
+//!
 //! # Events
 //!
 //! All in the critical lane, with position; the subject is the id of the offer. `crash` is what is known of it.
@@ -65,6 +68,7 @@ mod offer;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tracing::debug;
 
@@ -96,13 +100,31 @@ pub struct Assistance {
     heard: Option<(u32, Stage, MonoTime)>,
     /// The crash of this run that is not to be spoken of: privacy mode was on, or consent was missing.
     unsaid: Option<u32>,
+    /// The crash of this run that becomes an offer when it is graded badly enough.
+    ungraded: Option<Ungraded>,
+    /// The same of an earlier run, until it becomes one.
+    left: Option<Ungraded>,
+}
+
+/// A crash that is confirmed and not yet graded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Ungraded {
+    ungraded: String,
+    crash: Json,
+    is_urgent: bool,
+}
+
+impl Ungraded {
+    fn new(id: String, verdict: &Verdict) -> Self {
+        Self { ungraded: id, crash: findings::of(verdict), is_urgent: is_urgent(verdict) }
+    }
 }
 
 impl Assistance {
     /// With the deployment's settings.
     #[must_use]
     pub const fn new(settings: AssistanceSettings) -> Self {
-        Self { settings, offers: Vec::new(), heard: None, unsaid: None }
+        Self { settings, offers: Vec::new(), heard: None, unsaid: None, ungraded: None, left: None }
     }
 
     fn hear(&mut self, cx: &mut Cx<'_>, verdict: &Verdict) {
@@ -115,6 +137,7 @@ impl Assistance {
         }
         let id = crash_id(cx.boot, verdict.event);
         let known = self.offers.iter().position(|offer| offer.id == id);
+        let before = self.ungraded.take();
         if !may_speak(cx.settings) {
             if known.is_none() {
                 self.unsaid = Some(verdict.event);
@@ -122,17 +145,26 @@ impl Assistance {
         } else if let Some(index) = known {
             self.update_offer(cx, index, verdict);
         } else if self.reaches_threshold(verdict) {
-            self.make_offer(cx, id, verdict);
+            self.make_offer(cx, Ungraded::new(id, verdict));
+        } else if verdict.stage < Stage::Graded {
+            self.ungraded = Some(Ungraded::new(id, verdict));
+        }
+        cx.out.save_now |= self.ungraded != before;
+    }
+
+    /// A crash of an earlier run, whose offer went with the power unless it is known.
+    fn recall(&mut self, cx: &mut Cx<'_>, recovered: &Recovered) {
+        let Recovered { crash, verdict } = recovered;
+        if verdict.stage < Stage::Graded || self.reaches_threshold(verdict) {
+            self.make_up(cx, Ungraded::new(crash.clone(), verdict));
         }
     }
 
-    /// A crash of an earlier run, whose offer went with the power unless it is known. Nobody will grade it any more.
-    fn recall(&mut self, cx: &mut Cx<'_>, recovered: &Recovered) {
-        let Recovered { crash, verdict } = recovered;
-        let is_known = self.offers.iter().any(|offer| offer.id == *crash);
-        let is_bad = verdict.severity.is_none_or(|severity| severity >= self.settings.threshold);
-        if !is_known && is_bad && may_speak(cx.settings) {
-            self.make_offer(cx, crash.clone(), verdict);
+    /// Offers what an earlier run would have offered, unless it did.
+    fn make_up(&mut self, cx: &mut Cx<'_>, left: Ungraded) {
+        let is_known = self.offers.iter().any(|offer| offer.id == left.ungraded);
+        if !is_known && may_speak(cx.settings) {
+            self.make_offer(cx, left);
         }
     }
 
@@ -143,7 +175,7 @@ impl Assistance {
         }
     }
 
-    fn make_offer(&mut self, cx: &mut Cx<'_>, id: String, verdict: &Verdict) {
+    fn make_offer(&mut self, cx: &mut Cx<'_>, crash: Ungraded) {
         if self.offers.len() >= MAX_OFFERS {
             let index = self.offers.iter().position(|offer| offer.phase != Phase::Open).unwrap_or(0);
             let mut oldest = self.offers.remove(index);
@@ -152,7 +184,7 @@ impl Assistance {
             }
         }
         let now = Moment::Here(cx.now);
-        let mut offer = Offer::new(id, now, findings::of(verdict), is_urgent(verdict));
+        let mut offer = Offer::new(crash.ungraded, now, crash.crash, crash.is_urgent);
         self.ask(cx, &mut offer, Party::Owner);
         if offer.is_urgent && cx.settings.consents_to(Purpose::EmergencyContact) {
             self.ask(cx, &mut offer, Party::EmergencyContact);
@@ -233,6 +265,7 @@ impl Assistance {
             }
             _ => return,
         };
+        cx.out.save_now |= self.ungraded.take().is_some();
         for offer in self.offers.iter_mut().filter(|offer| offer.phase == Phase::Open) {
             offer.end(Phase::Cancelled, cx.now);
             tell_of_cancel(cx, offer, by);
@@ -285,6 +318,10 @@ impl Service for Assistance {
         if let Some(verdict) = cx.verdict {
             self.hear(cx, verdict);
         }
+        if let Some(left) = self.left.take() {
+            self.make_up(cx, left);
+            cx.out.save = true;
+        }
         if let Some(recovered) = cx.recovered {
             self.recall(cx, recovered);
         }
@@ -308,7 +345,8 @@ impl Service for Assistance {
     }
 
     fn save(&self, view: &View<'_>) -> Json {
-        self.offers.iter().map(|offer| offer.save(view)).collect()
+        let ungraded = self.ungraded.iter().chain(&self.left).map(|ungraded| json!(ungraded));
+        self.offers.iter().map(|offer| offer.save(view)).chain(ungraded).collect()
     }
 
     fn restore(&mut self, saved: &Json, view: &View<'_>) {
@@ -320,6 +358,7 @@ impl Service for Assistance {
             asked.due = view.now + self.window(asked.party).saturating_sub(elapsed);
         }
         self.offers = offers;
+        self.left = saved.iter().find_map(|saved| Ungraded::deserialize(saved).ok());
     }
 }
 

@@ -62,7 +62,7 @@ fn a_crash_whose_offer_went_with_the_power_is_offered_help_for_once() {
         (ALONE, Some(Severity::Moderate), vec!["offered owner"]),
         (OPEN, Some(Severity::Serious), vec!["offered owner", "offered emergency_contact"]),
         (ALONE, None, vec!["offered owner"]),
-        (ALONE, Some(Severity::Minor), vec![]),
+        (ALONE, Some(Severity::Minor), vec!["offered owner"]),
         (Settings { privacy: Privacy::On, ..OPEN }, Some(Severity::Serious), vec![]),
         (Settings { assistance: false, ..OPEN }, Some(Severity::Serious), vec![]),
     ] {
@@ -72,12 +72,37 @@ fn a_crash_whose_offer_went_with_the_power_is_offered_help_for_once() {
         car.recall(recovered(severity));
         assert_eq!(told(&mut car), [""; 0], "it is known");
     }
+    let mut graded = car(ALONE);
+    graded.recall(Recovered { crash: OFFER.to_owned(), verdict: verdict(1, Stage::Closed, Some(Severity::Minor)) });
+    assert_eq!(told(&mut graded), [""; 0], "its grade was known");
     let mut car = car(ALONE);
     crash(&mut car, Severity::Moderate);
     assert_eq!(told(&mut car), ["offered owner"]);
     car.restart(1_000);
     car.recall(recovered(Some(Severity::Moderate)));
     assert_eq!(told(&mut car), [""; 0], "the offer has survived");
+}
+
+#[test]
+fn a_crash_that_the_power_kept_from_being_graded_is_offered_help_for_by_the_next_run() {
+    for severity in [None, Some(Severity::Minor)] {
+        let mut car = car(ALONE);
+        car.judge(verdict(1, Stage::Confirmed, severity));
+        assert_eq!(told(&mut car), [""; 0], "{severity:?}");
+        car.restart(1_000);
+        assert_eq!(told(&mut car), ["offered owner"], "{severity:?}");
+        car.restart(1_000);
+        assert_eq!(told(&mut car), [""; 0], "{severity:?}: once");
+    }
+    for (stage, settings) in [(Stage::Graded, ALONE), (Stage::Confirmed, Settings { privacy: Privacy::On, ..OPEN })] {
+        let mut car = car(ALONE);
+        car.judge(verdict(1, Stage::Confirmed, Some(Severity::Minor)));
+        car.judge(verdict(1, stage, Some(Severity::Minor)));
+        car.settle(settings);
+        car.settle(ALONE);
+        car.restart(1_000);
+        assert_eq!(told(&mut car), [""; 0], "{stage:?}");
+    }
 }
 
 #[test]
