@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use telltale::delivery::Privacy;
 use telltale::services::View;
 use telltale::signals::publish::{Group, MAX_BATCH_AGE, MAX_BATCH_BYTES, MAX_BATCH_SAMPLES, Policy, Publisher};
 use telltale::signals::{At, Cause, Quality, SignalId, Signals, Value, keep};
@@ -241,7 +242,7 @@ fn a_touched_group_is_due() {
 /// What is saved in one run and restored in the next.
 fn restart(bench: &Bench, boot: KernelBoot) -> Signals {
     let view = View { now: bench.now, boot: BOOT, signals: &bench.signals, clock: &bench.clock };
-    let saved = keep::save(&view);
+    let saved = keep::save(&view, Privacy::Off);
     assert!(saved.iter().all(|(name, bytes)| name.starts_with(keep::NAME_PREFIX) && bytes.len() <= 60 * 1024));
     let mut signals = small_profile::small().table().expect("a table");
     assert_eq!(keep::restore(&mut signals, boot, &saved), 4);
@@ -290,7 +291,7 @@ fn a_value_of_a_boot_that_never_knew_the_time_has_an_unknown_age_and_keeps_it() 
 fn a_restored_value_does_not_replace_a_newer_one_and_rubbish_is_passed_over() {
     let bench = driven();
     let view = View { now: bench.now, boot: BOOT, signals: &bench.signals, clock: &bench.clock };
-    let mut saved = keep::save(&view);
+    let mut saved = keep::save(&view, Privacy::Off);
     for rubbish in
         ["", "[]", "{\"v\":2}", "{\"v\":1,\"signals\":{\"Vehicle.Speed\":[true]}}", "{\"v\":1,\"signals\":[]}"]
     {

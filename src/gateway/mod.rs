@@ -24,6 +24,7 @@ mod input;
 mod metrics;
 mod owner;
 mod position;
+mod privacy;
 
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ use crate::can::{BusId, Frame, FrameKind};
 use crate::config::{Emergency, Profile};
 use crate::crash::Verdict;
 use crate::delivery::{BootId, Draft, Limits, OutboxStat, VehicleId};
-use crate::services::{self, Event, OwnerInput, View};
+use crate::services::{self, Event, View};
 use crate::signals::intake::Intake;
 use crate::signals::publish::{Batch, Group, Publisher};
 use crate::signals::{SignalId, Signals, TableError, keep};
@@ -370,7 +371,7 @@ impl Gateway {
     /// What follows from the input, in the order that the module describes.
     fn settle(&mut self) {
         self.intake.expire(self.now, &mut self.signals);
-        if let Some((at, reading)) = self.position.settle(self.now, &mut self.signals) {
+        if let Some((at, reading)) = self.position.settle(self.now, self.owner.open_since(), &mut self.signals) {
             self.wall_clock(at, reading);
         }
         if let Some((at, speed_mps)) = self.position.take_speed() {
@@ -404,30 +405,6 @@ impl Gateway {
         }
         self.dispatch.handle_timeout(self.now);
         self.settle_black_box();
-    }
-
-    /// Acts on what the owner said.
-    fn hear(&mut self, input: OwnerInput) {
-        let change = match input {
-            OwnerInput::Privacy { privacy } => self.owner.set_privacy(self.now, privacy),
-            OwnerInput::Consent { consent, given } => self.owner.set_consent(self.now, consent, given),
-            OwnerInput::Answer(answer) => {
-                self.crew.call_all();
-                return self.round(Occasion { answer: Some(&answer), ..Occasion::default() });
-            }
-        };
-        if let Some(event) = change {
-            self.settings_changed();
-            self.report(event);
-            self.round(Occasion::default());
-            self.dispatch.save(self.now, self.owner.save().into_iter().collect());
-        }
-    }
-
-    /// The services act on it, and what the broker retains is replaced at once: it may hold a place.
-    fn settings_changed(&mut self) {
-        self.crew.call_all();
-        self.publisher.hurry_all();
     }
 
     /// Calls the services.
@@ -482,7 +459,7 @@ impl Gateway {
     fn publish_batch(&mut self, batch: Batch) {
         let stamp = self.dispatch.stamp(&self.clock, batch.start);
         let location = batch.location.map(|json| json.to_string());
-        self.dispatch.push(self.now, Draft { location, ..Draft::telemetry(stamp, batch.data.to_string()) });
+        self.push(Draft { location, ..Draft::telemetry(stamp, batch.data.to_string()) });
     }
 
     fn publish_group(&mut self, index: usize) {
@@ -508,13 +485,13 @@ impl Gateway {
             location.insert("signals".to_owned(), signals);
         }
         if name == position::GROUP
-            && let Some(fix) = self.position.describe(&view)
+            && let Some(fix) = self.position.describe(&view, self.owner.open_since())
         {
             location.insert("fix".to_owned(), fix);
         }
         let location = (!location.is_empty()).then(|| Json::Object(location).to_string());
         let stamp = self.dispatch.stamp(&self.clock, self.now);
-        self.dispatch.push(self.now, Draft { location, ..Draft::state(&name, stamp, Json::Object(data).to_string()) });
+        self.push(Draft { location, ..Draft::state(&name, stamp, Json::Object(data).to_string()) });
     }
 
     fn publish_capabilities(&mut self) {
@@ -529,7 +506,7 @@ impl Gateway {
             "signals": signals,
         });
         let stamp = self.dispatch.stamp(&self.clock, self.now);
-        self.dispatch.push(self.now, Draft::capabilities(stamp, data.to_string()));
+        self.push(Draft::capabilities(stamp, data.to_string()));
     }
 
     /// The gateway's own state: what it hears, and from where it knows the time.
@@ -543,7 +520,8 @@ impl Gateway {
     fn report(&mut self, event: Event) {
         let view = view(self.now, self.kernel, &self.signals, &self.clock);
         let is_statutory = event.statutory.is_some();
-        let fix = if event.with_position { self.position.describe(&view) } else { None };
+        let open_since = self.owner.open_since();
+        let fix = if event.with_position { self.position.describe(&view, open_since) } else { None };
         let location = event.statutory.or(fix.map(|fix| json!({ "fix": fix })));
         let stamp = self.dispatch.stamp(&self.clock, event.at);
         let draft = Draft {
@@ -553,7 +531,7 @@ impl Gateway {
             statutory: is_statutory,
             ..Draft::event(event.kind, stamp, event.data.to_string())
         };
-        self.dispatch.push(self.now, draft);
+        self.push(draft);
     }
 
     /// When the last known values are to be saved next; without a store, never.
@@ -569,8 +547,8 @@ impl Gateway {
         if all {
             self.next_save = self.now + SAVE_INTERVAL;
             self.has_news = false;
-            values.extend(keep::save(&view));
-            values.extend(self.position.save(&view));
+            values.extend(keep::save(&view, self.owner.settings().privacy));
+            values.extend(self.position.save(&view, self.owner.open_since()));
             values.extend(self.owner.save());
         }
         values.extend(self.crash.take_unsaved(all));

@@ -10,6 +10,9 @@
 //!    event (`privacy.changed`, `consent.changed`) that confirms them. Whoever was not told must say it again. Until
 //!    the power is cut, the word counts even where the store fails.
 //! 3. *In order.* What is said before the store has answered waits for it ([`MAX_WAITING`]).
+//! 4. *What was private stays private.* [`Owner::open_since`] says from which moment on a place may be told: privacy
+//!    mode that is switched off lets out where the car is from then on, not where it was before. A store that says in
+//!    the end that privacy mode was off all the time opens the whole run.
 
 use std::collections::VecDeque;
 
@@ -51,16 +54,29 @@ pub(super) struct Owner {
     knowledge: Knowledge,
     waiting: VecDeque<OwnerInput>,
     refused: u64,
+    /// Since when privacy mode is off, in this run; none while it is on.
+    open_since: Option<MonoTime>,
 }
 
 impl Owner {
     pub(super) const fn new() -> Self {
-        Self { settings: Settings::UNKNOWN, knowledge: Knowledge::Awaited, waiting: VecDeque::new(), refused: 0 }
+        Self {
+            settings: Settings::UNKNOWN,
+            knowledge: Knowledge::Awaited,
+            waiting: VecDeque::new(),
+            refused: 0,
+            open_since: None,
+        }
     }
 
     /// What counts now.
     pub(super) const fn settings(&self) -> Settings {
         self.settings
+    }
+
+    /// The earliest moment at which a place was received that may be told; none in privacy mode.
+    pub(super) const fn open_since(&self) -> Option<MonoTime> {
+        self.open_since
     }
 
     pub(super) fn say(&mut self, input: OwnerInput) {
@@ -102,12 +118,17 @@ impl Owner {
         }
         self.knowledge = if settings.is_some() { Knowledge::Known } else { Knowledge::Lost };
         self.settings = settings.unwrap_or(Settings::UNKNOWN);
+        self.open_since = (self.settings.privacy == Privacy::Off).then_some(MonoTime::ZERO);
     }
 
     /// Privacy mode from now on; the event when that is news.
     pub(super) fn set_privacy(&mut self, now: MonoTime, privacy: Privacy) -> Option<Event> {
         let event = Event::new("privacy.changed", now, json!({ "privacy": privacy.name() }));
         info!(privacy = privacy.name(), "the owner settled privacy mode");
+        self.open_since = match privacy {
+            Privacy::On => None,
+            Privacy::Off => self.open_since.or(Some(now)),
+        };
         self.settle(Settings { privacy, ..self.settings }, event)
     }
 
@@ -193,6 +214,23 @@ mod tests {
         let (_, saved) = owner.save().expect("known");
         let again = owner_after(&opened(Some(&saved), Some(StoreIncident::LostContents(String::new()))));
         assert_eq!(again.settings(), Settings { privacy: Privacy::On, assistance: false, emergency_contact: true });
+    }
+
+    #[test]
+    fn a_place_may_be_told_from_the_moment_on_at_which_privacy_mode_goes_off() {
+        let at = MonoTime::from_millis;
+        let mut owner = Owner::new();
+        assert_eq!(owner.open_since(), None, "private until it is known otherwise");
+        owner.restore(&opened(None, None));
+        assert_eq!(owner.open_since(), Some(MonoTime::ZERO), "nothing of this run was private");
+        owner.set_privacy(at(5), Privacy::On);
+        assert_eq!(owner.open_since(), None);
+        owner.set_privacy(at(7), Privacy::Off);
+        owner.set_privacy(at(9), Privacy::Off);
+        assert_eq!(owner.open_since(), Some(at(7)), "said again, it changes nothing");
+        let mut lost = owner_after(&StoreEvent::Unavailable("no disk".to_owned()));
+        lost.set_privacy(at(3), Privacy::Off);
+        assert_eq!(lost.open_since(), Some(at(3)));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Where the car is: the GNSS receiver's fixes as signals, as the state of the group `location`, and beside events.
 //!
 //! Everything that this file hands out about a place travels in the location part of a record and nowhere else.
+//!
+//! A place that was received in privacy mode is told to nobody, also after privacy mode was switched off and after a
+//! restart: [`Place::may_be_told`]. Services and the black box have it in any case, as the eCall record needs it.
 
 use std::time::Duration;
 
@@ -71,6 +74,19 @@ impl Field {
 struct Place {
     at: At,
     fix: Known,
+    /// Restored, and not to be told then.
+    was_private: bool,
+}
+
+impl Place {
+    /// It was received when privacy mode was off, `open_since` that moment.
+    fn may_be_told(&self, open_since: Option<MonoTime>) -> bool {
+        let is_after = |since: MonoTime| match self.at {
+            At::Mono(at) => at >= since,
+            At::Wall(_) | At::Unknown => true,
+        };
+        !self.was_private && open_since.is_some_and(is_after)
+    }
 }
 
 /// What is kept of a fix.
@@ -88,6 +104,9 @@ struct Known {
 struct Saved {
     fix: Known,
     stamp: Stamp,
+    /// What does not say so was private.
+    #[serde(default)]
+    may_be_told: bool,
 }
 
 /// The receiver and what is known from it.
@@ -141,12 +160,17 @@ impl Position {
     }
 
     /// Takes what the receiver has finished; what its newest fix says of the wall clock, and when.
-    pub(super) fn settle(&mut self, now: MonoTime, signals: &mut Signals) -> Option<(MonoTime, WallReading)> {
+    pub(super) fn settle(
+        &mut self,
+        now: MonoTime,
+        open_since: Option<MonoTime>,
+        signals: &mut Signals,
+    ) -> Option<(MonoTime, WallReading)> {
         self.receiver.handle_timeout(now);
         let mut reading = None;
         while let Some(fix) = self.receiver.poll_fix() {
             reading = fix.reading().map(|reading| (fix.at, reading)).or(reading);
-            self.take(&fix, signals);
+            self.take(&fix, open_since, signals);
         }
         if self.is_fresh && self.stale_at().is_some_and(|due| due <= now) {
             self.is_fresh = false;
@@ -158,11 +182,14 @@ impl Position {
         reading
     }
 
-    fn take(&mut self, fix: &Fix, signals: &mut Signals) {
+    fn take(&mut self, fix: &Fix, open_since: Option<MonoTime>, signals: &mut Signals) {
         let Some(position) = fix.trusted_position() else { return };
-        for (id, field) in &self.filled {
-            if let Some(value) = field.of(fix) {
-                signals.set(*id, Value::Float(value), fix.at);
+        // A receiver's epoch may end after privacy mode did: what began before is private.
+        if open_since.is_none_or(|since| fix.at >= since) {
+            for (id, field) in &self.filled {
+                if let Some(value) = field.of(fix) {
+                    signals.set(*id, Value::Float(value), fix.at);
+                }
             }
         }
         let known = Known {
@@ -174,9 +201,10 @@ impl Position {
             speed_mps: fix.speed_mps,
         };
         self.speed = fix.speed_mps.map(|speed_mps| (fix.at, speed_mps)).or(self.speed);
-        let place = Place { at: At::Mono(fix.at), fix: known };
+        let place = Place { at: At::Mono(fix.at), fix: known, was_private: false };
         let is_far = self.told.is_none_or(|told| distance_m(told.fix, known) >= WORTH_TELLING_M);
-        self.is_changed |= is_far || !self.is_fresh;
+        let is_first = place.may_be_told(open_since) && !self.may_be_told(open_since);
+        self.is_changed |= is_far || is_first || !self.is_fresh;
         self.is_fresh = true;
         self.last = Some(place);
     }
@@ -206,9 +234,14 @@ impl Position {
         is_changed
     }
 
-    /// The last believed place as JSON, none before there was one.
-    pub(super) fn describe(&self, view: &View<'_>) -> Option<Json> {
-        let place = self.last?;
+    /// There is a place, and it was not received in privacy mode.
+    pub(super) fn may_be_told(&self, open_since: Option<MonoTime>) -> bool {
+        self.last.is_some_and(|place| place.may_be_told(open_since))
+    }
+
+    /// The last believed place as JSON; none where there is none that may be told.
+    pub(super) fn describe(&self, view: &View<'_>, open_since: Option<MonoTime>) -> Option<Json> {
+        let place = self.last.filter(|place| place.may_be_told(open_since))?;
         let tenths = |value: Option<f64>| value.map(|value| rounded(value, 1));
         Some(json!({
             "latitude": rounded(place.fix.latitude_deg, DEGREE_DIGITS),
@@ -224,7 +257,7 @@ impl Position {
 
     /// The last believed place, for services.
     pub(super) fn place(&self) -> Option<services::Place> {
-        let Place { at, fix } = self.last?;
+        let Place { at, fix, .. } = self.last?;
         Some(services::Place {
             at,
             latitude_deg: fix.latitude_deg,
@@ -256,17 +289,18 @@ impl Position {
     }
 
     /// The place for the next run.
-    pub(super) fn save(&self, view: &View<'_>) -> Option<(String, Vec<u8>)> {
+    pub(super) fn save(&self, view: &View<'_>, open_since: Option<MonoTime>) -> Option<(String, Vec<u8>)> {
         let place = self.last?;
         let At::Mono(at) = place.at else { return None };
-        let saved = serde_json::to_vec(&Saved { fix: place.fix, stamp: view.stamp(at) }).ok()?;
+        let may_be_told = place.may_be_told(open_since);
+        let saved = serde_json::to_vec(&Saved { fix: place.fix, stamp: view.stamp(at), may_be_told }).ok()?;
         Some((SAVED.to_owned(), saved))
     }
 
     /// Takes back what [`Self::save`] gave, unless there has been a fix already.
     pub(super) fn restore(&mut self, saved: &[(String, Vec<u8>)], view: &View<'_>) {
         let Some((_, bytes)) = saved.iter().find(|(name, _)| name == SAVED) else { return };
-        let Ok(Saved { fix, stamp }) = serde_json::from_slice(bytes) else {
+        let Ok(Saved { fix, stamp, may_be_told }) = serde_json::from_slice(bytes) else {
             warn!("the saved position cannot be read; the next fix replaces it");
             return;
         };
@@ -276,7 +310,7 @@ impl Position {
                 Some(wall) => At::Wall(wall.wall),
                 None => At::Unknown,
             };
-            self.last = Some(Place { at, fix });
+            self.last = Some(Place { at, fix, was_private: !may_be_told });
             self.is_changed = true;
         }
     }

@@ -11,9 +11,13 @@
 //! boot with its wall time. A value that had itself been restored from an earlier boot has null and its wall time in
 //! microseconds instead, or neither where that boot never learnt the time. Labels are saved as text, so that a newer
 //! profile may order them differently; what no longer fits the profile is passed over.
+//!
+//! In privacy mode the signals that tell where the car is are left out: the next run may be told to let positions out,
+//! and must have none of the private time.
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::delivery::Privacy;
 use crate::services::View;
 use crate::time::{KernelBoot, MonoTime, WallTime};
 
@@ -28,14 +32,17 @@ pub const NAME_PREFIX: &str = "signals-";
 
 const VERSION: u64 = 1;
 
-/// The values to be saved: every signal that has one. Hand them to the store as they are.
+/// The values to be saved: every signal that has one and may be known to the next run. Hand them to the store as they
+/// are.
 #[must_use]
-pub fn save(view: &View<'_>) -> Vec<(String, Vec<u8>)> {
+pub fn save(view: &View<'_>, privacy: Privacy) -> Vec<(String, Vec<u8>)> {
     let all: Vec<_> = view.signals.iter().collect();
+    let is_kept = |def: &SignalDef| privacy == Privacy::Off || !def.tells_position;
     let mut saved = Vec::new();
     for (index, chunk) in all.chunks(CHUNK).enumerate() {
         let entries: Map<String, Json> = chunk
             .iter()
+            .filter(|(_, def, _)| is_kept(def))
             .filter_map(|(id, def, reading)| {
                 let value = render::value(view.signals, *id, Some(reading.value?));
                 let entry = match reading.at {

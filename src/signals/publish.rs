@@ -180,6 +180,15 @@ impl Publisher {
         }
     }
 
+    /// What was told of positions counts as not told: after privacy mode the next ones are news.
+    pub fn forget_positions(&mut self, signals: &Signals) {
+        for ((_, def, _), (told, sampled)) in signals.iter().zip(self.told.iter_mut().zip(&mut self.sampled)) {
+            if def.tells_position {
+                (*told, *sampled) = (None, None);
+            }
+        }
+    }
+
     /// A signal changed its value or quality: what [`Signals::drain_changed`] reports.
     pub fn changed(&mut self, now: MonoTime, signals: &Signals, id: SignalId) {
         let index = usize::from(id.0);

@@ -19,6 +19,9 @@ pub enum Datatype {
     Label,
 }
 
+/// Of a signal that was not received.
+const NEVER: Reading = Reading { value: None, quality: Quality::Stale, at: At::Unknown };
+
 /// What is known of a signal beforehand.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignalDef {
@@ -54,11 +57,10 @@ impl Signals {
                 return Err(TableError::Repeated(def.path.clone()));
             }
         }
-        let never = Reading { value: None, quality: Quality::Stale, at: At::Unknown };
         let count = defs.len();
         Ok(Self {
             defs,
-            readings: vec![never; count],
+            readings: vec![NEVER; count],
             by_path,
             changed: Vec::with_capacity(count),
             is_changed: vec![false; count],
@@ -130,6 +132,16 @@ impl Signals {
     pub fn restore(&mut self, id: SignalId, value: Value, at: At) {
         if self.get(id).value.is_none() {
             self.put(id, Reading { value: Some(value), quality: Quality::Stale, at });
+        }
+    }
+
+    /// Forgets the readings that tell where the car is, as if they had never been received. Nobody is told of it; the
+    /// next one that is received is a change.
+    pub fn forget_positions(&mut self) {
+        for (def, reading) in self.defs.iter().zip(&mut self.readings) {
+            if def.tells_position {
+                *reading = NEVER;
+            }
         }
     }
 
