@@ -151,6 +151,7 @@ fn suspicion() -> Contents {
     let mut file = made();
     let at = MonoTime::from_millis(12_020);
     recorder.handle(at, &BlackBoxEvent::Opened(Box::new(read(&file, |_| true))));
+    recorder.value(MonoTime::from_millis(11_900), Channel::PlaceMayBeTold, 1.0);
     recorder.value(MonoTime::from_millis(11_900), Channel::Latitude, 44.000_364_1);
     recorder.value(MonoTime::from_millis(11_900), Channel::Longitude, -24.998_334_5);
     let contact = MonoTime::from_millis(12_000);

@@ -34,6 +34,8 @@ pub enum Channel {
     Ignition = 13,
     /// Buses that are silent, one bit each.
     SilentBuses = 14,
+    /// The place was received with privacy mode off, and may stand in a report: 0 or 1.
+    PlaceMayBeTold = 15,
 }
 
 impl Channel {
@@ -41,7 +43,7 @@ impl Channel {
     pub const COUNT: usize = Self::ALL.len();
 
     /// In the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::WheelSpeed,
         Self::GnssSpeed,
         Self::Brake,
@@ -57,6 +59,7 @@ impl Channel {
         Self::Longitude,
         Self::Ignition,
         Self::SilentBuses,
+        Self::PlaceMayBeTold,
     ];
 
     /// Its number.
@@ -90,6 +93,7 @@ impl Channel {
             Self::Longitude => "longitude_deg",
             Self::Ignition => "ignition",
             Self::SilentBuses => "silent_buses",
+            Self::PlaceMayBeTold => "place_may_be_told",
         }
     }
 }

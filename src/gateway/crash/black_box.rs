@@ -116,7 +116,8 @@ impl Gateway {
         self.recover();
         self.pass_on_recovered();
         if let Some(place) = self.position.place() {
-            self.crash.place(self.now, place);
+            let may_be_told = self.position.may_be_told(self.owner.open_since());
+            self.crash.place(self.now, place, may_be_told);
         }
         let dispatch = &mut self.dispatch;
         for id in dispatch.take_recovered() {

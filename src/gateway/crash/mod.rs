@@ -157,8 +157,10 @@ impl Crash {
         }
     }
 
-    /// Where the car is, as far as it is known.
-    pub(super) fn place(&mut self, now: MonoTime, place: Place) {
+    /// Where the car is, as far as it is known, and whether a report may say so. That comes first: where a place turns
+    /// private, a record that the power cuts short between the two has the word and not the place.
+    pub(super) fn place(&mut self, now: MonoTime, place: Place, may_be_told: bool) {
+        self.recorder.value(now, Channel::PlaceMayBeTold, f64::from(u8::from(may_be_told)));
         self.recorder.value(now, Channel::Latitude, place.latitude_deg);
         self.recorder.value(now, Channel::Longitude, place.longitude_deg);
     }

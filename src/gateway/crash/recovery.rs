@@ -82,7 +82,8 @@ fn wall_at(start: &Start, at: MonoTime) -> Option<WallStamp> {
     Some(WallStamp { wall, ..stamp })
 }
 
-/// The last place in the record, in the form of every event's.
+/// The last place in the record, in the form of every event's; none where it was received in privacy mode, or where the
+/// record does not say.
 fn location(recording: &Recording) -> Option<Json> {
     let start = recording.start.as_ref()?;
     let last = |channel: Channel| {
@@ -91,6 +92,11 @@ fn location(recording: &Recording) -> Option<Json> {
         (!value.is_nan()).then_some((value, set.map(|set| set.at)))
     };
     let ((latitude, at), (longitude, _)) = (last(Channel::Latitude)?, last(Channel::Longitude)?);
+    let (may_be_told, said_at) = last(Channel::PlaceMayBeTold)?;
+    // The word comes before its place: a place that is older than the word is another one.
+    if may_be_told < 1.0 || said_at > at {
+        return None;
+    }
     let time = at.and_then(|at| wall_at(start, at)).map(|stamp| stamp.wall.to_string());
     Some(json!({ "fix": {
         "latitude": latitude,
@@ -198,7 +204,8 @@ impl Replayed {
             | Channel::EngineSpeed
             | Channel::AirbagLamp
             | Channel::Latitude
-            | Channel::Longitude => Vec::new(),
+            | Channel::Longitude
+            | Channel::PlaceMayBeTold => Vec::new(),
         }
     }
 
