@@ -17,12 +17,13 @@ use serde_json::Value as Json;
 use telltale::config::Emergency;
 use telltale::crash::Stage;
 use telltale::crash::black_box::{BlackBoxEvent, BlackBoxRequest, Slot};
-use telltale::delivery::{BootId, Draft, Lane, Limits, StoreKey, VehicleId, codec};
+use telltale::delivery::{BootId, Draft, Lane, Limits, Privacy, StoreKey, VehicleId, codec};
 use telltale::gateway::{
     Effect, Gateway, Input, LaneInventory, LinkDown, LinkEvent, PublishToken, Setup, StoreEvent, StoreInventory,
     StoreRequest, StoreTicket,
 };
 use telltale::rng::Rng;
+use telltale::services::OwnerInput;
 
 use telltale::sim::{Begin, Car, Emission, Scenario, What};
 use telltale::time::{KernelBoot, MonoTime, Stamp, TimeSource, WallReading, WallTime};
@@ -356,8 +357,9 @@ fn whatever_the_moment_of_the_cut_a_confirmed_crash_is_heard_of_under_one_id() {
 }
 
 /// What is left when the power goes: once for each way in which a record can be untold.
-fn untold(emissions: &[Emission], contact: MonoTime) -> BTreeMap<(Stage, bool), Vec<u8>> {
+fn untold(emissions: &[Emission], contact: MonoTime, privacy: Privacy) -> BTreeMap<(Stage, bool), Vec<u8>> {
     let mut life = Life::begin(1, contact - BEFORE, Remains::empty(), Rng::new(1), None);
+    life.input(contact - BEFORE, Input::Owner(OwnerInput::Privacy { privacy }));
     let mut files = BTreeMap::new();
     let mut rest = emissions;
     for after_ms in 0..200 {
@@ -378,7 +380,7 @@ fn untold(emissions: &[Emission], contact: MonoTime) -> BTreeMap<(Stage, bool), 
 fn whether_the_store_or_the_black_box_opens_first_the_same_is_told_once() {
     let (emissions, contact) = drive();
     let mut kinds = BTreeSet::new();
-    for (state, file) in untold(&emissions, contact) {
+    for (state, file) in untold(&emissions, contact, Privacy::Off) {
         let told = [None, Some(Duration::from_millis(1)), Some(LATE)].map(|late| {
             let remains = Remains { file: file.clone(), ..Remains::empty() };
             let mut life = Life::begin(2, MonoTime::from_millis(500), remains, Rng::new(1), late);
@@ -400,10 +402,28 @@ fn whether_the_store_or_the_black_box_opens_first_the_same_is_told_once() {
     assert_eq!(kinds, ["event/crash.detected", "event/crash.recovered"].map(str::to_owned).into());
 }
 
+/// The power comes back to a car whose privacy mode is off: it tells the place only of a crash that was not private.
+#[test]
+fn the_place_of_a_crash_in_privacy_mode_is_told_by_no_later_run() {
+    let (emissions, contact) = drive();
+    for (privacy, is_told) in [(Privacy::Off, true), (Privacy::On, false)] {
+        let files = untold(&emissions, contact, privacy);
+        assert!(files.contains_key(&(Stage::Suspected, false)) && files.contains_key(&(Stage::Confirmed, true)));
+        for (state, file) in files {
+            let remains = Remains { file, ..Remains::empty() };
+            let mut life = Life::begin(2, MonoTime::from_millis(500), remains, Rng::new(1), None);
+            life.pass(MonoTime::from_millis(500), AFTERLIFE);
+            let [report] = life.remains.reports()[..] else { panic!("{state:?}: {:?}", life.remains.heard) };
+            let has_place = report.data["location"]["fix"]["latitude"].is_number();
+            assert_eq!(has_place, is_told, "{privacy:?}, {state:?}: {report:?}");
+        }
+    }
+}
+
 /// What is left when the power goes once a report was made.
 fn made_not_told() -> Vec<u8> {
     let (emissions, contact) = drive();
-    untold(&emissions, contact)
+    untold(&emissions, contact, Privacy::Off)
         .remove(&(Stage::Confirmed, true))
         .expect("there is a moment when it is made and not told")
 }
@@ -501,7 +521,7 @@ fn a_report_that_gets_a_new_id_is_kept_until_its_new_record_is_durable() {
 #[test]
 fn what_a_run_without_a_store_left_takes_no_place_of_this_runs_own_records() {
     let (emissions, contact) = drive();
-    let file = untold(&emissions, contact).remove(&(Stage::Confirmed, true)).expect("there is a moment");
+    let file = untold(&emissions, contact, Privacy::Off).remove(&(Stage::Confirmed, true)).expect("there is a moment");
     for seed in 1..=8 {
         let remains = Remains { file: file.clone(), ..Remains::empty() };
         let boot = BootId { counter: 1, random: 8 };
