@@ -122,21 +122,60 @@ fn no_place_of_the_private_time_comes_out_after_a_restart() {
     }
 }
 
-/// Privacy mode ends where nothing is received, and the restart comes after.
+/// Privacy mode ends where nothing is received, and the restart comes after: in order, or as the power goes, so that what
+/// was saved in the private time is the last that was saved.
 #[test]
 fn a_place_stays_private_when_the_mode_ends_before_the_restart() {
-    for is_reboot in [false, true] {
+    for (is_orderly, is_reboot) in [(true, false), (true, true), (false, false), (false, true)] {
         let mut world = World::new();
         world.say(Privacy::On);
         let private = world.drive(40);
         world.has_gnss = false;
         world.drive(10);
         world.say(Privacy::Off);
-        world.drive(10);
-        world.restart(true, is_reboot);
+        world.drive(2);
+        world.restart(is_orderly, is_reboot);
         world.open_store();
         world.drive(20);
-        assert_eq!(world.told(private), NOTHING, "reboot: {is_reboot}");
+        assert_eq!(world.told(private), NOTHING, "orderly: {is_orderly}, reboot: {is_reboot}");
+    }
+}
+
+/// The receiver has begun to speak in the private time, and ends after it.
+#[test]
+fn a_fix_that_began_in_the_private_time_is_private() {
+    let mut world = World::new();
+    world.say(Privacy::On);
+    world.drive(20);
+    let begun = world.begin_epoch();
+    world.say(Privacy::Off);
+    let after = world.drive(30);
+    assert_eq!(world.told(begun), NOTHING);
+    assert_told(&world, after);
+}
+
+/// A car that has not moved since is where it is: told anew by the first fix, although it is the same place.
+#[test]
+fn where_the_car_is_after_the_private_time_is_told() {
+    for has_signals in [true, false] {
+        let mut world = World::of_profile(has_signals);
+        let way = world.drive(10);
+        let garage = way.end - 1;
+        world.parked_at = Some(garage);
+        world.drive(10);
+        world.say(Privacy::On);
+        world.drive(30);
+        world.heard.clear();
+        world.say(Privacy::Off);
+        world.drive(30);
+        let state = world.retained("state/location").expect("retained");
+        for place in texts(garage) {
+            let times = state.matches(&place).count();
+            assert_eq!(times, if has_signals { 2 } else { 1 }, "{state}");
+            let is_sampled = |topic: &str| topic.ends_with("telemetry");
+            let sampled = world.heard.iter().any(|heard| is_sampled(&heard.topic) && heard.text.contains(&place));
+            assert_eq!(sampled, has_signals, "{place}");
+        }
     }
 }
 

@@ -24,7 +24,7 @@ BO_ 256 Car: 8 X
  SG_ Supply : 0|2@1+ (1,0) [0|0] "" X
 "#;
 
-const SIGNALS: &str = r#"
+const SUPPLY: &str = r#"
 [[message]]
 name = "pt.Car"
 period_ms = 100
@@ -34,6 +34,9 @@ from = "pt.Car.Supply"
 map = { 0 = "OFF", 1 = "ACC", 2 = "ON" }
 state = "vehicle"
 telemetry_ms = 1000
+"#;
+
+const PLACE: &str = r#"
 [[signal]]
 path = "Vehicle.CurrentLocation.Latitude"
 from = "gnss"
@@ -43,7 +46,7 @@ telemetry_ms = 1000
 path = "Vehicle.CurrentLocation.Longitude"
 from = "gnss"
 state = "location"
-telemetry_ms = 1000
+on_change = true
 "#;
 
 const STEP: Duration = Duration::from_millis(100);
@@ -63,9 +66,13 @@ pub(crate) struct World {
     now: MonoTime,
     kernel: KernelBoot,
     starts: u32,
+    /// The profile has signals that tell the place, beside the state and the events.
+    has_signals: bool,
     /// Which second of its life it is: names the place.
     pub(crate) second: u32,
     pub(crate) has_gnss: bool,
+    /// Stands where it was in that second.
+    pub(crate) parked_at: Option<u32>,
     is_cut: bool,
     records: BTreeMap<StoreKey, Vec<u8>>,
     values: BTreeMap<String, Vec<u8>>,
@@ -77,14 +84,20 @@ pub(crate) struct World {
 impl World {
     /// Fresh from the factory, online, its store open.
     pub(crate) fn new() -> Self {
+        Self::of_profile(true)
+    }
+
+    pub(crate) fn of_profile(has_signals: bool) -> Self {
         let (kernel, now) = (KernelBoot(1), MonoTime::from_millis(1_000));
         let mut world = Self {
-            gateway: gateway(now, 1, kernel),
+            gateway: gateway(now, 1, kernel, has_signals),
             now,
             kernel,
             starts: 1,
+            has_signals,
             second: 0,
             has_gnss: true,
+            parked_at: None,
             is_cut: false,
             records: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -105,7 +118,7 @@ impl World {
             self.now = MonoTime::from_millis(1_000);
         }
         self.starts += 1;
-        self.gateway = gateway(self.now, self.starts, self.kernel);
+        self.gateway = gateway(self.now, self.starts, self.kernel, self.has_signals);
     }
 
     pub(crate) fn open_store(&mut self) {
@@ -146,10 +159,10 @@ impl World {
         let from = self.second;
         for _ in 0..seconds {
             if self.has_gnss {
-                self.input(Input::Gnss(sentences(self.second).as_bytes()));
+                self.input(Input::Gnss(self.sentences().concat().as_bytes()));
             }
             for _ in 0..10 {
-                let supply = if self.second / IGNITION_S % 2 == 0 { 2 } else { 0 };
+                let supply = if (self.second / IGNITION_S).is_multiple_of(2) { 2 } else { 0 };
                 let id = CanId::base(0x100).expect("eleven bits");
                 let frame = Frame::new(id, FrameKind::Data, &[supply, 0, 0, 0, 0, 0, 0, 0]).expect("eight bytes");
                 self.input(Input::Frame(BusId(0), &frame));
@@ -158,6 +171,15 @@ impl World {
             self.second += 1;
         }
         from..self.second
+    }
+
+    /// The receiver begins to say where it is, and does not end; the second whose place it is.
+    pub(crate) fn begin_epoch(&mut self) -> Range<u32> {
+        let [gga, _] = self.sentences();
+        self.input(Input::Gnss(gga.as_bytes()));
+        self.pass(Duration::from_millis(20));
+        self.second += 1;
+        self.second - 1..self.second
     }
 
     /// The places of these seconds that are found in what left the car.
@@ -175,6 +197,20 @@ impl World {
     pub(crate) fn retained(&self, topic: &str) -> Option<&str> {
         let of_topic = |heard: &&Heard| heard.retain && heard.topic.ends_with(topic);
         self.heard.iter().rev().find(of_topic).map(|heard| heard.text.as_str())
+    }
+
+    /// What the receiver says in that second of the afternoon.
+    fn sentences(&self) -> [String; 2] {
+        let [latitude, longitude] = place(self.parked_at.unwrap_or(self.second)).map(|units| {
+            // 100,000ths of a degree are 6 10,000ths of a minute.
+            let minutes = units % 100_000 * 6;
+            (units / 100_000, format!("{:02}.{:04}", minutes / 10_000, minutes % 10_000))
+        });
+        let place = format!("{:02}{},N,{:03}{},E", latitude.0, latitude.1, longitude.0, longitude.1);
+        let time = format!("12{:02}{:02}.000", self.second / 60, self.second % 60);
+        let knots = if self.parked_at.is_some() { "0.0" } else { "60.0" };
+        let gga = sentence(&format!("GPGGA,{time},{place},1,10,0.8,545.4,M,46.9,M,,"));
+        [gga, sentence(&format!("GPRMC,{time},A,{place},{knots},45.0,020326,,,A"))]
     }
 
     fn pass(&mut self, span: Duration) {
@@ -227,8 +263,9 @@ impl World {
     }
 }
 
-fn gateway(now: MonoTime, counter: u32, kernel: KernelBoot) -> Gateway {
-    let profile = small_profile::load(&format!("{}{SIGNALS}", small_profile::HEAD), DBC);
+fn gateway(now: MonoTime, counter: u32, kernel: KernelBoot, has_signals: bool) -> Gateway {
+    let place = if has_signals { PLACE } else { "" };
+    let profile = small_profile::load(&format!("{}{SUPPLY}{place}", small_profile::HEAD), DBC);
     let setup = Setup {
         vehicle: VehicleId::new("car").expect("valid"),
         profile: profile.unwrap_or_else(|problems| panic!("{problems}")),
@@ -256,19 +293,6 @@ pub(crate) fn texts(second: u32) -> [String; 2] {
 fn found<'a>(seconds: Range<u32>, texts_heard: impl Iterator<Item = &'a str>) -> Vec<String> {
     let all: Vec<&str> = texts_heard.collect();
     seconds.flat_map(texts).filter(|place| all.iter().any(|text| text.contains(place.as_str()))).collect()
-}
-
-/// What the receiver says in that second of the afternoon.
-fn sentences(second: u32) -> String {
-    let [latitude, longitude] = place(second).map(|units| {
-        // 100,000ths of a degree are 6 10,000ths of a minute.
-        let minutes = units % 100_000 * 6;
-        (units / 100_000, format!("{:02}.{:04}", minutes / 10_000, minutes % 10_000))
-    });
-    let place = format!("{:02}{},N,{:03}{},E", latitude.0, latitude.1, longitude.0, longitude.1);
-    let time = format!("12{:02}{:02}.000", second / 60, second % 60);
-    let gga = sentence(&format!("GPGGA,{time},{place},1,10,0.8,545.4,M,46.9,M,,"));
-    gga + &sentence(&format!("GPRMC,{time},A,{place},60.0,45.0,020326,,,A"))
 }
 
 fn sentence(text: &str) -> String {
