@@ -17,9 +17,9 @@
 //!
 //! # Privacy
 //!
-//! This is the one place where messages are encoded, so it is the one place where privacy mode is enforced: a position
-//! lies in [`Record::location`] and nowhere else, and [`Encoder`] leaves that out while privacy mode is on. It decides
-//! at the moment of sending: a record that was made before privacy mode was switched on, and waits in the store, goes
+//! A position lies in [`Record::location`] and nowhere else. What is recorded in privacy mode has none: the gateway sees
+//! to that when the record is made. This is the one place where messages are encoded, and [`Encoder`] leaves the location
+//! out while privacy mode is on: a record that was made before privacy mode was switched on, and waits in the store, goes
 //! out without its position. The statutory eCall record is the one exception ([`Record::statutory`]).
 //!
 //! # Time

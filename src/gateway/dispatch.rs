@@ -1,7 +1,7 @@
 //! The way out: outbox, link and encoding under one hand.
 //!
-//! Everything that leaves the car passes [`Dispatch::next_effect`], and there the one [`Encoder`], which is where privacy
-//! mode is enforced.
+//! Everything that leaves the car passes [`Dispatch::next_effect`], and there the one [`Encoder`], which lets no
+//! position out in privacy mode. What was recorded in privacy mode has none: see `gateway/privacy.rs`.
 
 use std::collections::VecDeque;
 use std::time::Duration;

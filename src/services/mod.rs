@@ -117,7 +117,7 @@ pub struct Event {
     pub at: MonoTime,
     /// A JSON object. Never holds a position: see `with_position`.
     pub data: Json,
-    /// The gateway adds the last fix, unless privacy mode forbids it.
+    /// The gateway adds the last fix, unless privacy mode is on, or was on when that was received.
     pub with_position: bool,
     /// The part of the record that tells the position, in a record that the law wants whatever the privacy mode.
     pub statutory: Option<Json>,
@@ -136,7 +136,7 @@ impl Event {
         Self { subject: Some(subject.to_owned()), ..self }
     }
 
-    /// The same with the place, unless privacy mode forbids it.
+    /// The same with the place: see `with_position`.
     #[must_use]
     pub fn with_position(self) -> Self {
         Self { with_position: true, ..self }
