@@ -197,6 +197,38 @@ fn privacy_mode_takes_back_what_is_retained_and_ends_an_open_offer() {
     }
 }
 
+/// Privacy mode from the beginning of the drive, and off in the midst of it.
+#[test]
+fn what_was_private_is_not_told_once_privacy_mode_is_off() {
+    let recording = sim::record(Scenario::Commute, SEED, DRIVE).expect("the simulated car speaks");
+    let open = replayed(&recording, CONSENT);
+    let off_at = open.first().expect("something is told").t + 65.3;
+    // The telemetry of the last seconds before comes after, so that its places are not searched for.
+    let (before, after): (Vec<Line>, Vec<Line>) = open.into_iter().partition(|line| line.t < off_at);
+    let (mut private, later) = (coordinates(&before), coordinates(&after));
+    private.retain(|place| !later.contains(place));
+    assert!(private.len() > 50, "only {private:?}");
+    let owner = format!("{{\"t\": 0, \"privacy\": \"on\"}}\n{{\"t\": {off_at:.6}, \"privacy\": \"off\"}}");
+    let lines = replayed(&recording, &owner);
+    for line in lines.iter().filter(|line| line.topic != "event/ecall.msd") {
+        let place = private.iter().find(|place| line.text.contains(place.as_str()));
+        assert_eq!(place, None, "at {}: {}", line.t, line.text);
+    }
+    let told = coordinates(&lines);
+    let found = later.iter().filter(|place| told.contains(*place)).count();
+    assert!(found * 2 > later.len(), "{found} of {} places of the time after", later.len());
+}
+
+/// The latitudes and longitudes in these messages, as they stand there.
+fn coordinates(lines: &[Line]) -> BTreeSet<String> {
+    let mut found = Vec::new();
+    for line in lines {
+        collect(&line.event["data"]["location"], "", &mut found);
+    }
+    // The eCall record has milliarcseconds, which are integers.
+    found.iter().map(|degrees| Json::from(*degrees).to_string()).filter(|text| text.contains('.')).collect()
+}
+
 #[test]
 fn no_log_line_says_where() {
     let recording = recording();
