@@ -24,6 +24,7 @@ use telltale::gateway::{
 };
 use telltale::rng::Rng;
 use telltale::services::OwnerInput;
+use telltale::services::owner::Purpose;
 
 use telltale::sim::{Begin, Car, Emission, Scenario, What};
 use telltale::time::{KernelBoot, MonoTime, Stamp, TimeSource, WallReading, WallTime};
@@ -48,6 +49,7 @@ const LATE: Duration = Duration::from_millis(1_500);
 struct Remains {
     file: Vec<u8>,
     store: BTreeMap<StoreKey, Vec<u8>>,
+    values: BTreeMap<String, Vec<u8>>,
     heard: Vec<Heard>,
 }
 
@@ -61,13 +63,19 @@ struct Heard {
 
 impl Remains {
     fn empty() -> Self {
-        Self { file: made(), store: BTreeMap::new(), heard: Vec::new() }
+        Self { file: made(), store: BTreeMap::new(), values: BTreeMap::new(), heard: Vec::new() }
     }
 
     /// What the cloud heard of a crash first.
     fn reports(&self) -> Vec<&Heard> {
         let topics = ["event/crash.detected", "event/crash.recovered"];
         self.heard.iter().filter(|heard| topics.contains(&heard.topic.as_str())).collect()
+    }
+
+    /// The ids under which the owner was offered help.
+    fn offers(&self) -> BTreeSet<&str> {
+        let is_offer = |heard: &&Heard| heard.topic == "event/assistance.offered" && heard.data["to"] == "owner";
+        self.heard.iter().filter(is_offer).map(|heard| heard.id.as_str()).collect()
     }
 }
 
@@ -99,7 +107,7 @@ struct Life {
 impl Life {
     /// The black box opens before the store, or so long after it.
     fn begin(number: u32, now: MonoTime, remains: Remains, rng: Rng, late: Option<Duration>) -> Self {
-        let opened = StoreEvent::Opened(inventory(&remains.store));
+        let opened = StoreEvent::Opened(inventory(&remains));
         Self::begin_with(Some(opened), BootId { counter: number, random: 7 }, now, remains, rng, late)
     }
 
@@ -218,7 +226,10 @@ impl Life {
     fn store(&mut self, ticket: StoreTicket, request: StoreRequest) -> StoreEvent {
         let store = &mut self.remains.store;
         match request {
-            StoreRequest::Commit { records, .. } => store.extend(records),
+            StoreRequest::Commit { records, values } => {
+                store.extend(records);
+                self.remains.values.extend(values);
+            }
             StoreRequest::Remove(keys) => store.retain(|key, _| !keys.contains(key)),
             StoreRequest::Load { from, limit } => {
                 let rows = store.range(from..).take_while(|(key, _)| key.lane == from.lane).take(limit);
@@ -263,14 +274,14 @@ impl Life {
     }
 }
 
-fn inventory(store: &BTreeMap<StoreKey, Vec<u8>>) -> StoreInventory {
+fn inventory(remains: &Remains) -> StoreInventory {
     let lanes = Lane::ALL.into_iter().filter_map(|lane| {
-        let own: Vec<_> = store.iter().filter(|(key, _)| key.lane == lane).collect();
+        let own: Vec<_> = remains.store.iter().filter(|(key, _)| key.lane == lane).collect();
         let (first, last) = (*own.first()?.0, *own.last()?.0);
         let bytes = own.iter().map(|(_, value)| value.len() as u64).sum();
         Some(LaneInventory { lane, first, last, count: own.len() as u64, bytes })
     });
-    StoreInventory { lanes: lanes.collect(), ..StoreInventory::default() }
+    StoreInventory { lanes: lanes.collect(), values: remains.values.clone().into_iter().collect(), incident: None }
 }
 
 /// The drive with its crash, from [`BEFORE`] the contact on, and the contact.
@@ -324,6 +335,8 @@ fn whatever_the_moment_of_the_cut_a_confirmed_crash_is_heard_of_under_one_id() {
         // A third within the suspicion, a third while the crash is told.
         let cut_ms = rng.below([2_000, 250, 45][number as usize % 3]);
         let mut life = Life::begin(1, contact - BEFORE, Remains::empty(), rng, None);
+        let consent = OwnerInput::Consent { consent: Purpose::Assistance, given: true };
+        life.input(contact - BEFORE, Input::Owner(consent));
         play(&mut life, &emissions, contact + Duration::from_millis(cut_ms));
         let (mut remains, mut rng) = life.cut();
         let left = read(&remains.file, |_| true);
@@ -345,6 +358,8 @@ fn whatever_the_moment_of_the_cut_a_confirmed_crash_is_heard_of_under_one_id() {
         if cut_ms >= 150 || stage.is_some_and(|stage| stage >= Stage::Confirmed) {
             assert_eq!(ids.len(), 1, "no report: {case}");
         }
+        let is_confirmed = told.iter().any(|heard| heard.data["confirmed"] != false);
+        assert_eq!(life.remains.offers().len(), usize::from(is_confirmed), "{:?} of {case}", life.remains.offers());
         let is_told_of = |topic| told.iter().any(|heard| heard.topic == topic);
         detected += u32::from(is_told_of("event/crash.detected"));
         recovered += u32::from(is_told_of("event/crash.recovered"));

@@ -50,7 +50,8 @@
 //! The table holds, from the suspicion on, the id that the crash report will have: its run, the critical lane, the next
 //! sequence of that lane. When the report is made, it goes into the record as it goes into the store, and when the store
 //! has committed it, or the broker has it, the table says so. A later run finds what is not marked and tells it under the
-//! same id: in the store that is the same key, at a subscriber the same event.
+//! same id: in the store that is the same key, at a subscriber the same event. A record whose very first write was cut by
+//! the power has no name: it is shown, and not told.
 
 mod block;
 mod channel;

@@ -205,11 +205,13 @@ impl Survey {
     /// Blocks may be newer than the table: a power cut costs its last change.
     fn bring_up_to_date(&mut self, index: usize, is_known: bool, recording: &mut Recording) {
         let slot = &mut recording.slot;
-        if let Some(start) = &recording.start
-            && !is_known
-        {
-            slot.crash = start.crash;
-            slot.report_seq = start.report_seq;
+        if !is_known {
+            match &recording.start {
+                Some(start) => (slot.crash, slot.report_seq) = (start.crash, start.report_seq),
+                // The very first write was cut. The crash may have been told all the same, and nobody knows under which
+                // id: told under another it would be a second one.
+                None => slot.is_reported = true,
+            }
         }
         if recording.is_ended {
             slot.state = SlotState::Complete;
