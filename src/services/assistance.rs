@@ -109,14 +109,16 @@ pub struct Assistance {
 /// A crash that is confirmed and not yet graded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Ungraded {
-    ungraded: String,
+    /// Named so that it is told from an offer where both are saved.
+    #[serde(rename = "ungraded")]
+    id: String,
     crash: Json,
     is_urgent: bool,
 }
 
 impl Ungraded {
     fn new(id: String, verdict: &Verdict) -> Self {
-        Self { ungraded: id, crash: findings::of(verdict), is_urgent: is_urgent(verdict) }
+        Self { id, crash: findings::of(verdict), is_urgent: is_urgent(verdict) }
     }
 }
 
@@ -162,7 +164,7 @@ impl Assistance {
 
     /// Offers what an earlier run would have offered, unless it did.
     fn make_up(&mut self, cx: &mut Cx<'_>, left: Ungraded) {
-        let is_known = self.offers.iter().any(|offer| offer.id == left.ungraded);
+        let is_known = self.offers.iter().any(|offer| offer.id == left.id);
         if !is_known && may_speak(cx.settings) {
             self.make_offer(cx, left);
         }
@@ -184,7 +186,7 @@ impl Assistance {
             }
         }
         let now = Moment::Here(cx.now);
-        let mut offer = Offer::new(crash.ungraded, now, crash.crash, crash.is_urgent);
+        let mut offer = Offer::new(crash.id, now, crash.crash, crash.is_urgent);
         self.ask(cx, &mut offer, Party::Owner);
         if offer.is_urgent && cx.settings.consents_to(Purpose::EmergencyContact) {
             self.ask(cx, &mut offer, Party::EmergencyContact);
