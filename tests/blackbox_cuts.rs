@@ -360,6 +360,9 @@ fn whatever_the_moment_of_the_cut_a_confirmed_crash_is_heard_of_under_one_id() {
         }
         let is_confirmed = told.iter().any(|heard| heard.data["confirmed"] != false);
         assert_eq!(life.remains.offers().len(), usize::from(is_confirmed), "{:?} of {case}", life.remains.offers());
+        let recoveries = told.iter().filter(|heard| heard.topic == "event/crash.recovered");
+        let words: BTreeSet<_> = recoveries.map(|heard| heard.data.to_string()).collect();
+        assert!(words.len() <= 1, "another cut changed what is told: {case}");
         let is_told_of = |topic| told.iter().any(|heard| heard.topic == topic);
         detected += u32::from(is_told_of("event/crash.detected"));
         recovered += u32::from(is_told_of("event/crash.recovered"));

@@ -38,8 +38,8 @@
 //! Offers are saved in one commit with the events that tell of them. After a restart the time to answer runs on; across
 //! a reboot by the wall clock, and anew where that is not known: rather asked for longer than forgotten.
 //!
-//! A crash that was not graded when the power went, or not told at all, is offered help for by the next run, whatever its
-//! severity was so far: nobody will grade it any more.
+//! A crash that was confirmed and not graded when the power went is offered help for by the next run, whatever its
+//! severity was so far: nobody will grade it any more. One that was graded and not told is when it is bad enough.
 //!
 //! # Events
 //!
@@ -386,6 +386,9 @@ fn is_urgent(verdict: &Verdict) -> bool {
 /// The owner's refusal is final; the contact's, where nobody else may answer still. But in a serious crash it does not
 /// speak for an owner who was silent: whether the contact refused before or after that makes no difference.
 fn take_refusal(cx: &mut Cx<'_>, offer: &mut Offer, by: Party) {
+    if offer.has_refused(by) {
+        return;
+    }
     offer.reply(by, Reply::Declined);
     let is_last = by == Party::Owner || !offer.awaits_answer();
     let is_silence = is_last && by != Party::Owner && offer.is_urgent;

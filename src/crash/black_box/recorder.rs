@@ -411,6 +411,12 @@ impl Recorder {
         for value in values.range(values.first(), values.partition(|value| value.at < at)) {
             base[value.channel.index()] = value.value;
         }
+        // The words since then reach the disk after the newest places: a cut in between must not make one public.
+        let since = values.range(values.partition(|value| value.at < at), values.end());
+        let place = Channel::PlaceMayBeTold;
+        if since.into_iter().any(|value| value.channel == place && value.value < 1.0) {
+            base[place.index()] = 0.0;
+        }
         base
     }
 

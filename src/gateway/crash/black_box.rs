@@ -76,7 +76,8 @@ impl Gateway {
             warn!(crash = %slot.crash, id = %report.id, topic = report.topic, "an earlier run did not tell of a crash");
             let stage = verdict.stage.max(slot.stage.unwrap_or(Stage::Suspected));
             self.crash.recorder.recovered(slot.crash, stage);
-            if stage >= Stage::Confirmed {
+            // A crash in privacy mode stays unsaid, though that has ended since.
+            if stage >= Stage::Confirmed && !recovery::was_private(&recording) {
                 self.crash.recovered.push(Recovered { crash: slot.crash.to_string(), verdict });
             }
             self.dispatch.recover(self.now, report);

@@ -32,22 +32,32 @@ pub(super) fn told_of(recording: &Recording, classifier: impl FnOnce(&Start) -> 
     let id = recording.slot.report();
     let kept = recording.report.as_deref().and_then(|bytes| codec::decode(bytes).ok());
     let kept = kept.filter(|record| record.id == id);
-    if kept.is_some() || recording.slot.stage.is_some_and(|stage| stage >= Stage::Confirmed) {
+    let is_known = recording.slot.stage.is_some_and(|stage| stage >= Stage::Confirmed);
+    // A run that heard it again and lost its power before it could tell has left its conclusion, not its words.
+    let has_words = recording.verdict().is_some_and(|word| word.stage >= Stage::Confirmed) || recording.start.is_none();
+    if kept.is_some() || (is_known && has_words) {
         let verdict = recording.verdict().copied().unwrap_or_else(|| bare(recording));
         let report = kept.unwrap_or_else(|| draft(recording, "crash.detected", &verdict, None).into_record(id));
         return Some(Told { report, verdict });
     }
-    if recording.is_ended {
+    if recording.is_ended && !is_known {
         // The classifier had all the time that it needs, and did not confirm.
         return None;
     }
     let verdict = recording.start.as_ref().and_then(|start| hear_again(recording, start, classifier(start)));
     let verdict = verdict.or(recording.verdict().copied()).unwrap_or_else(|| bare(recording));
-    if verdict.stage == Stage::Dismissed {
+    if verdict.stage == Stage::Dismissed && !is_known {
         return None;
     }
-    let is_confirmed = verdict.stage >= Stage::Confirmed;
+    let is_confirmed = is_known || verdict.stage >= Stage::Confirmed;
     Some(Told { report: draft(recording, "crash.recovered", &verdict, Some(is_confirmed)).into_record(id), verdict })
+}
+
+/// The car was in privacy mode, as far as the record says.
+pub(super) fn was_private(recording: &Recording) -> bool {
+    let said = recording.values.iter().rev().find(|value| value.channel == Channel::PlaceMayBeTold);
+    let base = recording.start.as_ref().map(|start| start.base[Channel::PlaceMayBeTold.index()]);
+    said.map(|said| said.value).or(base) == Some(0.0)
 }
 
 /// All that is known where no word of the classifier can be read.

@@ -100,6 +100,10 @@ impl Offer {
         self.asked.iter().any(|asked| asked.reply == Reply::Awaited)
     }
 
+    pub(super) fn has_refused(&self, party: Party) -> bool {
+        self.asked.iter().any(|asked| asked.party == party && asked.reply == Reply::Declined)
+    }
+
     pub(super) fn reply(&mut self, party: Party, reply: Reply) {
         for asked in self.asked.iter_mut().filter(|asked| asked.party == party) {
             asked.reply = reply;

@@ -106,6 +106,17 @@ fn a_crash_that_the_power_kept_from_being_graded_is_offered_help_for_by_the_next
 }
 
 #[test]
+fn a_refusal_that_comes_twice_is_told_once() {
+    let mut car = car(OPEN);
+    crash(&mut car, Severity::Serious);
+    assert_eq!(told(&mut car), ["offered owner", "offered emergency_contact"]);
+    answer(&mut car, Choice::Decline, Party::EmergencyContact);
+    assert_eq!(told(&mut car), ["declined emergency_contact"]);
+    answer(&mut car, Choice::Decline, Party::EmergencyContact);
+    assert_eq!(told(&mut car), [""; 0]);
+}
+
+#[test]
 fn an_offer_says_what_is_known_and_later_verdicts_update_it() {
     let mut car = car(ALONE);
     car.judge(verdict(1, Stage::Suspected, None));
