@@ -55,9 +55,15 @@ pub(super) fn told_of(recording: &Recording, classifier: impl FnOnce(&Start) -> 
 
 /// The car was in privacy mode, as far as the record says.
 pub(super) fn was_private(recording: &Recording) -> bool {
-    let said = recording.values.iter().rev().find(|value| value.channel == Channel::PlaceMayBeTold);
-    let base = recording.start.as_ref().map(|start| start.base[Channel::PlaceMayBeTold.index()]);
-    said.map(|said| said.value).or(base) == Some(0.0)
+    last(recording, Channel::PlaceMayBeTold).is_some_and(|(may_be_told, _)| may_be_told < 1.0)
+}
+
+/// The last value of a channel, and when it came; no time where it came before the record begins.
+fn last(recording: &Recording, channel: Channel) -> Option<(f64, Option<MonoTime>)> {
+    let set = recording.values.iter().rev().find(|value| value.channel == channel);
+    let base = || recording.start.as_ref().map(|start| start.base[channel.index()]);
+    let value = set.map(|set| set.value).or_else(base)?;
+    (!value.is_nan()).then_some((value, set.map(|set| set.at)))
 }
 
 /// All that is known where no word of the classifier can be read.
@@ -96,11 +102,7 @@ fn wall_at(start: &Start, at: MonoTime) -> Option<WallStamp> {
 /// record does not say.
 fn location(recording: &Recording) -> Option<Json> {
     let start = recording.start.as_ref()?;
-    let last = |channel: Channel| {
-        let set = recording.values.iter().rev().find(|value| value.channel == channel);
-        let value = set.map_or(start.base[channel.index()], |set| set.value);
-        (!value.is_nan()).then_some((value, set.map(|set| set.at)))
-    };
+    let last = |channel| last(recording, channel);
     let ((latitude, at), (longitude, _)) = (last(Channel::Latitude)?, last(Channel::Longitude)?);
     let (may_be_told, said_at) = last(Channel::PlaceMayBeTold)?;
     // The word comes before its place: a place that is older than the word is another one.
