@@ -7,6 +7,7 @@ mod program;
 
 use std::f64::consts::PI;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value as Json;
@@ -134,6 +135,8 @@ fn bad_input_is_refused_with_a_status_for_scripts() {
     ] {
         assert_refused(&classify(&[&write(&folder, "bad.csv", text)]), 65, word);
     }
+    let binary = write(&folder, "binary.csv", b"t_s,ax_mps2\n\xff\xfe\n");
+    assert_refused(&classify(&[&binary]), 65, "line 2");
     let sparse = write(&folder, "sparse.csv", "t_s,ax_mps2\n0,1\n100,1\n");
     verdict(&classify(&[&sparse]));
     assert_refused(&telltaled(&["classify", "--rate", "1000000", &sparse]), 65, "--rate");
@@ -145,5 +148,18 @@ fn bad_input_is_refused_with_a_status_for_scripts() {
     assert_refused(&classify(&[&sparse, "--plot", "/nowhere/pulse.svg"]), 74, "/nowhere/pulse.svg");
     for usage in [&["classify", &sparse][..], &["classify", "--rate", "fast", &sparse], &["classify"]] {
         assert_refused(&telltaled(usage), 2, "--rate");
+    }
+}
+
+#[test]
+fn an_input_without_an_end_is_refused_at_its_first_line() {
+    let folder = TempDir::new().expect("a folder");
+    let hole = folder.path().join("hole.csv");
+    std::fs::File::create(&hole).and_then(|file| file.set_len(1 << 40)).expect("a file of nothing takes no room");
+    for endless in [hole.as_path(), Path::new("/dev/zero")] {
+        let output = classify(&[&argument(endless)]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(65), "{said}");
+        assert!(said.contains("line 1") && said.contains("512 bytes"), "{said}");
     }
 }

@@ -159,3 +159,30 @@ proptest! {
         prop_assert_eq!(fresh.calibration(), restored);
     }
 }
+
+/// Airbags that fire again and again: once all words are fetched as they come, once only at the end.
+#[test]
+fn words_that_nobody_fetches_in_time_are_counted() {
+    let words = |fetches: bool| {
+        let mut classifier = Classifier::new(&sensors());
+        let mut words = 0;
+        for round in 1..=12 {
+            let mut now = MonoTime::from_millis(round * 60_000);
+            for (after_ms, is_on) in [(0, false), (1_000, true), (2_000, false)] {
+                now = now + std::time::Duration::from_millis(after_ms);
+                classifier.observe(now, &Observation::Restraint(Restraint::Front, is_on));
+            }
+            while let Some(due) = classifier.poll_timeout() {
+                classifier.handle_timeout(due);
+            }
+            words += if fetches { std::iter::from_fn(|| classifier.poll_verdict()).count() } else { 0 };
+        }
+        let left = std::iter::from_fn(|| classifier.poll_verdict()).count();
+        (words + left, classifier.dropped())
+    };
+    let (all, dropped) = words(true);
+    assert_eq!(dropped, (0, 0));
+    let (left, (verdicts, faults)) = words(false);
+    assert!(verdicts > 0 && verdicts == (all - left) as u64, "{left} of {all} are left, {verdicts} counted");
+    assert_eq!(faults, 0);
+}

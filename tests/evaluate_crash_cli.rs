@@ -104,12 +104,17 @@ fn a_goal_that_no_case_measured_ends_with_one() {
 
 #[test]
 fn arguments_that_mean_nothing_are_refused() {
-    for ignored in [&["--svg", "/nowhere"][..], &["--json"], &["--data", "/nowhere"], &FEW[..2], &FEW[2..]] {
+    for ignored in
+        [&["--svg", "/nowhere"][..], &["--json"], &["--data", "/nowhere"], &["--samplings", "2"], &FEW[..2], &FEW[2..]]
+    {
         let output = on_demo(&[&["--only", "side-1"], ignored].concat());
         assert!(ended(&output, 2).contains(ignored[0]) && output.stdout.is_empty(), "{ignored:?}");
     }
     assert!(ended(&on_demo(&["--csv", "side.csv"]), 2).contains("--only"));
     ended(&on_demo(&["--crashes", "many"]), 2);
+    for samplings in ["0", "1001"] {
+        assert!(ended(&on_demo(&["--samplings", samplings]), 2).contains("--samplings"));
+    }
     assert!(ended(&on_demo(&["--only", "no-class"]), 64).contains("offset-17"));
     assert!(ended(&evaluate(&["--profile", "/nowhere"]), 78).contains("/nowhere"));
     let folder = TempDir::new().expect("a folder");
@@ -148,7 +153,10 @@ fn recordings_that_hold_nothing_are_no_success() {
     }
     let arguments = [&NO_CASE[..], &["--data", data]].concat();
     assert!(ended(&evaluate(&arguments), 65).contains("rav4_2016.log"));
-    assert!(ended(&on_demo(&arguments), 1).contains("Camry"), "a crash without a pulse is none");
+    let output = on_demo(&[&arguments[..], &["--samplings", "3"]].concat());
+    let said = ended(&output, 1);
+    assert!(said.contains("Camry") && said.contains("in 3/3 samplings"), "a crash without a pulse is none: {said}");
+    assert_eq!(text(&output.stdout).matches("crash 0/3, fault 0/3, suspicions 0: no crash").count(), 6);
     put(folder.path(), SERIES[3], "version https://git-lfs.github.com/spec/v1\n");
     assert!(ended(&on_demo(&arguments), 65).contains(SERIES[3]));
 }
@@ -159,5 +167,19 @@ fn recordings_alone_need_no_case() {
     let folder = first.parent().and_then(Path::parent).expect("two folders above").to_str().expect("UTF-8");
     let output = evaluate(&[&NO_CASE[..], &["--data", folder]].concat());
     ended(&output, 0);
-    assert_eq!(text(&output.stdout).matches("as it should be").count(), 13, "six series in two cars, and one drive");
+    let said = text(&output.stdout);
+    assert_eq!(said.matches("as it should be").count(), 13, "six series in two cars, and one drive");
+    assert_eq!(said.matches("suspicions 0: no crash").count(), 7, "three roads in two cars, and one drive");
+
+    let output = on_demo(&[&NO_CASE[..], &["--data", folder, "--samplings", "3", "--json"]].concat());
+    ended(&output, 0);
+    let rows = text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("a JSON line"));
+    let rows: Vec<Json> = rows.filter(|row: &Json| row["row"] == "recording").collect();
+    let counts = |row: &Json| ["samplings", "right", "crashes", "faulty"].map(|member| row[member].as_u64());
+    assert_eq!(rows.len(), SERIES.len());
+    assert_eq!(counts(&rows[0]), [3, 3, 3, 0].map(Some), "a crash in each sampling: {}", rows[0]);
+    assert_eq!(counts(&rows[2])[3], Some(3), "a faulty sensor in each: {}", rows[2]);
+    for (row, suspicions) in rows.iter().zip([3, 3, 3, 0, 0, 0]) {
+        assert_eq!(row["suspicions"], suspicions, "{row}");
+    }
 }

@@ -1,9 +1,11 @@
-//! What driving teaches about a sensor: the sign of its axes and their offset.
+//! What driving teaches about a sensor: the sign of its axes and their offset; and what was heard of the restraints.
 //!
 //! Learnt on the x axis against the derivative of the wheels' speed, on the y axis against speed × yaw rate, offsets
 //! from the same comparison. What has been learnt is kept over restarts by the caller.
 
 use serde::{Deserialize, Serialize};
+
+use super::classifier::Restraints;
 
 /// What is known of one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -30,4 +32,7 @@ pub struct SensorCalibration {
 pub struct Calibration {
     /// In the profile's order.
     pub sensors: Vec<SensorCalibration>,
+    /// Which restraints have not fired yet.
+    #[serde(default)]
+    pub restraints: Restraints,
 }

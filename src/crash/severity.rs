@@ -10,13 +10,8 @@
 //! bounds of the probability, not by the class.
 
 use super::observation::Belts;
+use super::thresholds::{MODERATE_FROM, SERIOUS_FROM};
 use super::verdict::{DeltaV, Probability, Severity, Side};
-
-/// Finds 53 % of the serious ones, 5 % of the others (fit on NASS/CDS, see above).
-pub const SERIOUS_FROM: f32 = 0.10;
-
-/// Belted in a frontal impact this is 20 mph, where nine of ten frontal airbags have fired (NASS/CDS field study).
-pub const MODERATE_FROM: f32 = 0.02;
 
 /// Miles per hour in a metre per second: the fit counts ΔV in mph.
 const MPH_PER_MPS: f32 = 2.236_936;

@@ -1,4 +1,5 @@
-//! Every threshold of the crash classifier, each with its unit and its source.
+//! Every threshold of the crash classifier, each with its unit and its source: of pulses and their witnesses here, of faults,
+//! of turning and of what is said in the files beside.
 //!
 //! "563" is 49 CFR part 563 (event data recorders), "R160" UN Regulation 160. "Recorded" means the public recordings
 //! that the tests run (57 km/h full frontal and 113 km/h closing car-to-car crashes of NHTSA, drives on rough roads).
@@ -7,6 +8,14 @@
 //! evaluate-crash` with another seed.
 
 use std::time::Duration;
+
+mod faults;
+mod rates;
+mod verdict;
+
+pub use faults::*;
+pub use rates::*;
+pub use verdict::*;
 
 /// The window within which 8 km/h make an event (563.9(a), R160 1.4).
 pub const EVENT_WINDOW: Duration = Duration::from_millis(150);
@@ -23,6 +32,11 @@ pub const GRADE_AFTER: Duration = Duration::from_millis(300);
 /// The graded verdict is due 300 ms after contact; contact is noticed up to 20 ms late (recorded: 5 at 1 kHz, 12 at
 /// 83 Hz).
 pub const GRADED_BY: Duration = Duration::from_millis(280);
+
+/// Where no wheels tell whether the first of two impacts was a kerb, a later one is what late proof is of when it changed the
+/// velocity by so much more: a sensor that clips shows of a kerb (40 ms) less than half of what it shows of a crash (100 ms,
+/// assumed).
+pub const CLEARLY_WORSE: f32 = 1.5;
 
 /// Another impact begins when so long nothing was above the end threshold (563 counts pulses as one event up to 5 s).
 pub const IMPACT_GAP: Duration = Duration::from_millis(500);
@@ -49,6 +63,10 @@ pub const TIRE_SUSTAINED_MPS2: f32 = 11.3;
 /// A pulse begins when the horizontal acceleration leaves its baseline by so much, in m/s²: harsh braking and steering
 /// build up over 0.2 s and more, which the baseline follows in part (recorded: 5 at most).
 pub const ONSET_MPS2: f32 = 8.0;
+
+/// What is beyond tires ([`TIRE_LIMIT_MPS2`]) is off the baseline by so much as well, in m/s²: half of an onset. What stays
+/// beyond them is a shifted zero, which the baseline follows, and no pulse (assumed).
+pub const BEYOND_OFF_MPS2: f32 = ONSET_MPS2 / 2.0;
 
 /// Time constant of the baseline: slower than any pulse, faster than a bend or a braking (physics).
 pub const BASELINE_TAU: Duration = Duration::from_millis(500);
@@ -102,6 +120,10 @@ pub const RESTLESS_MPS2: f32 = 3.5;
 /// A car that is slower stands, in m/s: wheel sensors begin to count at 0.3 to 0.7.
 pub const ROLLING_MPS: f32 = 0.8;
 
+/// A car whose wheels do not turn now stands when they did not so long ago either: a stop for which a driver has braked, or
+/// wheels that he has locked, is shorter (assumed).
+pub const STOOD_SINCE: Duration = Duration::from_secs(2);
+
 /// A standing car that has this speed half a second after a push was pushed, in m/s.
 pub const PUSHED_OFF_MPS: f32 = 0.8;
 
@@ -111,6 +133,9 @@ pub const OUT_OF_REACH_MPS: f32 = 1.5;
 
 /// See [`OUT_OF_REACH_MPS`].
 pub const OUT_OF_REACH_AFTER: Duration = Duration::from_millis(500);
+
+/// Of that velocity a hand has taken this share by then, at least (see [`OUT_OF_REACH_MPS`]).
+pub const TAKEN_SHARE: f32 = 0.5;
 
 /// Unrest is one with what comes within so long.
 pub const RESTLESS_PAUSE: Duration = Duration::from_millis(300);
@@ -161,6 +186,12 @@ pub const DISMISS_AFTER: Duration = Duration::from_millis(1_200);
 /// A speed older than this proves nothing: the slowest wheel speed on known buses comes every 100 ms.
 pub const SPEED_FRESH: Duration = Duration::from_millis(300);
 
+/// No car is faster, in m/s: 540 km/h (assumed); what is above is no speed.
+pub const FASTEST_MPS: f32 = 150.0;
+
+/// The foot brakes from this position of the pedal on, in percent: one that rests on it stays below (assumed).
+pub const BRAKING_PERCENT: f64 = 3.0;
+
 /// Speed cannot change faster, in m/s²: beyond it is a message that was started anew.
 pub const SPEED_SLOPE_MPS2: f32 = 400.0;
 
@@ -196,195 +227,8 @@ pub const SENSOR_SETTLE: Duration = Duration::from_millis(600);
 /// Samples of one frame share a time: they are spread by their interval, up to so far ahead.
 pub const MAX_LEAD: Duration = Duration::from_millis(40);
 
-/// A restraint that is reported within so long of the start may have fired in an earlier life of this process.
-pub const RESTRAINT_SETTLE: Duration = Duration::from_secs(5);
-
 /// Corrections are looked for so often while an event is open.
 pub const REVIEW_EVERY: Duration = Duration::from_millis(100);
-
-/// ΔV changes by less than this share, and it is not said again.
-pub const MATERIAL_SHARE: f32 = 0.10;
-
-/// ΔV changes by less than this, and it is not said again, in m/s.
-pub const MATERIAL_DELTA_V_MPS: f32 = 0.5;
-
-/// Corrections of one event; later ones wait for the last word.
-pub const MAX_CORRECTIONS: u8 = 12;
-
-/// Standard uncertainty of a sensor's scale, as a share, with what mounting and structure add (assumed: no data sheet of
-/// a car's sensor stands behind it).
-pub const SCALE_UNCERTAINTY: f32 = 0.04;
-
-/// Standard uncertainty of a calibrated offset in m/s².
-pub const OFFSET_UNCERTAINTY_MPS2: f32 = 0.5;
-
-/// Standard uncertainty of a change of speed from the wheels while they may lock or spin, in m/s.
-pub const WHEEL_UNCERTAINTY_MPS: f32 = 1.0;
-
-/// The car has rolled over when it has turned so far: beyond 50 to 60° no car comes back (static stability factor of
-/// 1.0 to 1.5, physics).
-pub const ROLLOVER_DEG: f32 = 60.0;
-
-/// Of gravity as it was, a car that rolls feels no more than this share upwards: it leans by 45° and more, or flies (physics);
-/// braking and bends leave it whole.
-pub const UPSET_SHARE: f32 = 0.7;
-
-/// Holes and bumps take it away for less, on the mean of [`GRAVITY_QUICK_TAU`]: it is 0.4 s in the air, from a jump 0.2 m high
-/// (physics).
-pub const UPSET_AFTER: Duration = Duration::from_millis(500);
-
-/// A car that spins about its length flings a sensor below its axis outwards: 0.2 m at 400 °/s add a whole gravity (physics).
-pub const FLUNG_SHARE: f32 = 1.5;
-
-/// A rate that does not move is believed up to so much, in °/s: the zero of the sensor, and what a straight road leaves
-/// (assumed: 0.8 °/s is one standard deviation of such zeros).
-pub const RATE_AT_REST_DPS: f32 = 3.0;
-
-/// What a rate of a car that stands may swing by within a second, in °/s: noise, doors and an engine that idles (assumed). What
-/// swings more is in a hand.
-pub const RATE_STILL_DPS: f32 = 4.0;
-
-/// A second at standstill moves the zero of a rate by this share of what it shows.
-pub const RATE_ZERO_SHARE: f32 = 0.3;
-
-/// Across the car so much may be felt less than a yaw rate needs, in m/s²: twice [`SLIDING_SLACK_MPS2`].
-pub const RATE_SHIFT_MPS2: f32 = 2.0 * SLIDING_SLACK_MPS2;
-
-/// So many seconds in a row must show that the zero of a rate is off, and no more than [`RATE_AT_REST_DPS`] between two of
-/// them: no slide ([`LONGEST_SLIDE`]), hill or body that leans is as long and as even.
-pub const RATE_SHIFT_WINDOWS: u8 = 8;
-
-/// Above this the wheels of a car turn, in m/s, which may turn itself.
-pub const CREEPING_MPS: f32 = 0.05;
-
-/// From one sample to the next no car turns by so much and back again, in °/s: it takes twice the blow of a crash
-/// ([`TURNED_DPS`]), the second one against the first.
-pub const RATE_JUMP_DPS: f32 = 25.0;
-
-/// It is back within so long: three samples of the slowest known sensor.
-pub const RATE_JUMP_BACK: Duration = Duration::from_millis(40);
-
-/// It is back when it is so near to where it was, in °/s.
-pub const RATE_RETURN_DPS: f32 = RATE_JUMP_DPS / 2.0;
-
-/// So often, never more than [`RECOVERED_AFTER`] apart, is a fault.
-pub const RATE_JUMPS: u8 = 3;
-
-/// A car on its wheels does not spin faster than its rate sensors see for so long: it turns by half a turn and more in it; and
-/// a rollover that gravity follows has been told by then (physics).
-pub const LONGEST_SPIN: Duration = Duration::from_secs(1);
-
-/// No car rolls for longer: eight quarter turns take 2 to 5 s (assumed). What has turned over for longer is a rate whose zero
-/// has shifted.
-pub const LONGEST_ROLL: Duration = Duration::from_secs(5);
-
-/// Rates below this are a car on a road, in °/s (recorded: 15 at most on rough roads).
-pub const ROLL_CALM_DPS: f32 = 15.0;
-
-/// The roll angle is taken as nought again after so long a calm.
-pub const ROLL_CALM_AFTER: Duration = Duration::from_secs(1);
-
-/// Rates further apart than this are not integrated.
-pub const ROLL_MAX_GAP: Duration = Duration::from_millis(200);
-
-/// Time constant of gravity before an event: slower than bends and braking.
-pub const GRAVITY_SLOW_TAU: Duration = Duration::from_secs(4);
-
-/// Time constant of gravity at rest after an event.
-pub const GRAVITY_QUICK_TAU: Duration = Duration::from_millis(300);
-
-/// A car whose acceleration swings by no more than this lies still, in m/s².
-pub const REST_SWING_MPS2: f32 = 1.5;
-
-/// It must lie still for so long.
-pub const REST_AFTER: Duration = Duration::from_millis(700);
-
-/// What is measured is gravity when it is as long as that, within so much, in m/s².
-pub const GRAVITY_TOLERANCE_MPS2: f32 = 2.0;
-
-/// A live sensor in a moving car does not repeat itself for so long: at 83 Hz that would be 166 equal samples.
-pub const STUCK_AFTER: Duration = Duration::from_secs(2);
-
-/// A car that is faster than this shakes every sensor, in m/s.
-pub const MOVING_MPS: f32 = 3.0;
-
-/// An axis without a value is dead after so long.
-pub const DEAD_AFTER: Duration = Duration::from_secs(2);
-
-/// An axis that repeats a value no larger than this is dead rather than stuck, in m/s².
-pub const DEAD_VALUE_MPS2: f32 = 0.1;
-
-/// A fault is over when it was not seen for so long.
-pub const RECOVERED_AFTER: Duration = Duration::from_secs(10);
-
-/// So many seconds that show a zero where it should be, and none that does not, end its shift.
-pub const ZERO_FINE_WINDOWS: u8 = 10;
-
-/// A shifted zero is taken for fine when nothing showed it for so long: bends, and speeds that are not told, hide it.
-pub const SHIFT_HIDDEN_FOR: Duration = Duration::from_secs(600);
-
-/// A pulse shorter than this does not tell resonance from a spike.
-pub const RESONANCE_SPAN: Duration = Duration::from_millis(12);
-
-/// A pulse whose pushes add up to less is too weak to tell, in m/s (recorded: the loose sensor pushes 2 m/s within
-/// 13 ms of contact).
-pub const RESONANCE_PATH_MPS: f32 = 1.5;
-
-/// Pushes that cancel each other out to less than this share are resonance (see [`COHERENT_SHARE`]).
-pub const RESONANCE_SHARE: f32 = 0.45;
-
-/// Readings and driving are compared over windows of this length: longer than any manoeuvre's edges, shorter than most
-/// manoeuvres.
-pub const LEARN_WINDOW: Duration = Duration::from_secs(1);
-
-/// What is learnt fades by this share with every window: half of it is two minutes old.
-pub const LEARN_FADE: f32 = 0.006;
-
-/// A window at standstill counts so much: it shows the offset, but also the slope that the car happens to stand on.
-pub const LEARN_STANDING_SHARE: f32 = 0.1;
-
-/// No road shakes a sensor along the road by more on the mean of a second, in m/s² (recorded: 3.3 in a phone on a rough one).
-pub const SHAKEN_MPS2: f32 = 6.0;
-
-/// So many seconds in a row must show it.
-pub const SHAKEN_WINDOWS: u8 = 2;
-
-/// Windows before a sign is believed.
-pub const LEARN_WEIGHT: f32 = 12.0;
-
-/// Standard deviation of the car's own acceleration before a sign is believed, in m/s².
-pub const LEARN_SPREAD_MPS2: f32 = 0.25;
-
-/// Correlation of readings and driving before a sign is believed.
-pub const LEARN_CORRELATION: f32 = 0.7;
-
-/// The largest offset that is calibrated away, in m/s²: 30 % of slope, or 0.6 % of ±50 g.
-pub const MAX_OFFSET_MPS2: f32 = 3.0;
-
-/// A mean that is off by more than this, with all that slopes may add (30 %: 2.8), is a shifted zero, in m/s².
-pub const ZERO_SHIFT_MPS2: f32 = 5.0;
-
-/// So many windows in a row must show it.
-pub const ZERO_SHIFT_WINDOWS: u8 = 2;
-
-/// No pulse is longer: what stays off the baseline, or at one end of the range, for longer is a shifted zero or a stuck
-/// axis (the longest recorded one: 0.2 s).
-pub const LONGEST_PULSE: Duration = Duration::from_millis(350);
-
-/// The same for a sensor that clips: the trip of a rollover in soil holds it at its end (200 to 600 ms at up to 2.5 g).
-pub const LONGEST_CLIPPED: Duration = Duration::from_millis(600);
-
-/// Once a crash is confirmed, what pushes for so long, harder than tires can on the mean, is a shifted zero (physics: at
-/// that, the longest trip in soil is over, and a car of 54 km/h stands).
-pub const LONGEST_PUSH: Duration = Duration::from_secs(1);
-
-/// A zero that shifts pushes as hard at first as it does later; one that a crash has shifted pushes harder at first. Up to
-/// this factor between the mean while a crash is graded and that of the whole push, all of it counts as shift: also a crash
-/// of less than a seventh of what the shift adds up to in a second (assumed).
-pub const EVEN_FACTOR: f32 = 1.3;
-
-/// A shifted zero pushes into one direction only (see [`COHERENT_SHARE`]).
-pub const SHIFTED_SHARE: f32 = 0.9;
 
 /// A pulse that ended within so long was one (the longest recorded one: 0.17 s).
 pub const COMPLETE_PULSE: Duration = Duration::from_millis(190);
@@ -469,6 +313,9 @@ pub const TURN_FADED_SHARE: f32 = 0.9;
 /// (assumed: five standard deviations of such zeros).
 pub const TURNED_STANDING_DPS: f32 = 4.0;
 
+/// Yaw rates that differ by no more than this, in °/s, are one: half of [`TURNED_STANDING_DPS`] (assumed).
+pub const SAME_TURN_DPS: f32 = TURNED_STANDING_DPS / 2.0;
+
 /// The side to which a car turns is that of a yaw rate no older than this: three samples of the slowest known sensor.
 pub const TURN_FRESH: Duration = Duration::from_millis(40);
 
@@ -502,6 +349,18 @@ pub const SLIDE_WINDOW: Duration = Duration::from_secs(1);
 /// m/s², has been a number and not a force: filters of 60 Hz and less leave more at the one edge or the other (physics).
 pub const SQUARE_MPS2: f32 = 2.0;
 
+/// With wheels that were lost in it, a blow that holds for so long may rise and end at once all the same (recorded: a wall at
+/// 57 km/h holds for 84 ms, and does so in one of 25 samplings at 83 Hz).
+pub const WALL_DWELL: Duration = Duration::from_millis(60);
+
+/// Both axes read different numbers when those differ by so much, in m/s²: half of what an edge may leave ([`SQUARE_MPS2`]); what
+/// breaks in a sensor often gives both the same one (assumed).
+pub const DIFFERENT_MPS2: f32 = SQUARE_MPS2 / 2.0;
+
+/// From the end of the range to next to nothing in one step a reading goes no more often within a pulse of a mass (assumed: once
+/// a blow may end so between two samples).
+pub const MOST_DROPS: u8 = 1;
+
 /// After a blow nothing must push for so long.
 pub const SETTLE: Duration = Duration::from_millis(70);
 
@@ -526,7 +385,7 @@ pub const SWING_MPS2: f32 = 13.0;
 /// It comes back for so long: two frames at 83 Hz. Filters and structures ring more briefly.
 pub const SWING_DWELL: Duration = Duration::from_millis(20);
 
-/// No kerb and no swing lasts so long, but the trip of a rollover does (soil: 200 to 600 ms).
+/// No kerb and no swing lasts so long, but the trip of a rollover does (soil: 340 to 680 ms, assumed).
 pub const LONG_DWELL: Duration = Duration::from_millis(90);
 
 /// What the calm before a trip may take to rise: a car slides into soil, not against it.
@@ -572,6 +431,10 @@ pub const BRAKING_MPS: f32 = 0.5;
 /// with more than twice what tires can do, again and again, within a tenth of a second (recorded: 5 by the sensor that
 /// went wrong, on both axes).
 pub const RESONANCE_SWINGS: u8 = 3;
+
+/// From one end of the range to the other a blow goes no more often: a structure that rings throws an axis over once (assumed;
+/// from [`RESONANCE_SWINGS`] on it is no blow at all).
+pub const BLOW_SWINGS: u8 = 1;
 
 /// Structures ring for so long after contact.
 pub const SWINGING_AFTER: Duration = Duration::from_millis(90);

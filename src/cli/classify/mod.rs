@@ -4,6 +4,8 @@
 //! the rate given. With one it goes through the chain of each sensor that the profile states: low-pass, noise, clock, quantization,
 //! clipping. Speeds, restraints and the rest of a car are not in such a file, so the verdict rests on motion alone.
 
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use super::output;
 
 mod series;
 
-use series::{EPOCH_S, LEAD_S, MAX_RATE_HZ, MAX_SAMPLES, Series};
+use series::{EPOCH_S, LEAD_S, MAX_INPUT_BYTES, MAX_RATE_HZ, MAX_SAMPLES, Refused, Series};
 
 /// A sensor that no recording drives to its end, in m/s²: laboratory transducers reach 2,000 g.
 const LABORATORY_RANGE_MPS2: f32 = 20_000.0;
@@ -58,10 +60,13 @@ pub(super) fn classify(
     if !(1.0..=MAX_RATE_HZ).contains(&rate_hz) {
         return Err(Failure::new(Code::Data, format!("--rate {rate_hz}: give samples a second, 1 to {MAX_RATE_HZ}")));
     }
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::new(Code::NoInput, format!("reading {}: {error}", file.display())))?;
+    let unread = |error: io::Error| Failure::new(Code::NoInput, format!("reading {}: {error}", file.display()));
     let unusable = |wrong: String| Failure::new(Code::Data, format!("reading {}: {wrong}", file.display()));
-    let series = Series::parse(&text, rate_hz).map_err(unusable)?;
+    let input = BufReader::new(File::open(file).map_err(unread)?);
+    let series = Series::read(input, rate_hz, MAX_INPUT_BYTES).map_err(|refused| match refused {
+        Refused::Unread(error) => unread(error),
+        Refused::Unusable(wrong) => unusable(wrong),
+    })?;
     let profile = match folder {
         None => None,
         Some(folder) => {

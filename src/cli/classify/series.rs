@@ -1,5 +1,8 @@
 //! A series of accelerations and rates in CSV: columns by name, and the limits of what counts as a series of a crash.
 
+use std::io::{self, BufRead, Read as _, Take};
+use std::str;
+
 /// What the whole file's time is moved by, so that series may begin before nought.
 pub(super) const EPOCH_S: f64 = 1_000.0;
 
@@ -9,6 +12,12 @@ pub(super) const LEAD_S: f64 = 2.0;
 
 /// Samples that are held at most, of the file and of all sensors together: an hour at 1 kHz of two sensors.
 pub(super) const MAX_SAMPLES: u32 = 8_000_000;
+
+/// Bytes of a line at most, its end included: a time and six values in full precision have some 170.
+const MAX_LINE_BYTES: u64 = 512;
+
+/// Bytes that are read at most: as many samples as there may be, each on a line of 192 bytes.
+pub(super) const MAX_INPUT_BYTES: u64 = 192 * MAX_SAMPLES as u64;
 
 /// The highest rate of a series.
 pub(super) const MAX_RATE_HZ: f32 = 1_000_000.0;
@@ -45,19 +54,85 @@ pub(super) struct Series {
     pub(super) rows: Vec<(f64, Row)>,
 }
 
-impl Series {
-    /// Reads the columns by their names; where there is no time, rows are counted at that rate.
-    pub(super) fn parse(text: &str, rate_hz: f32) -> Result<Self, String> {
-        let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-        let (_, header) = lines.next().ok_or("it is empty; the first line names the columns")?;
-        let columns = Columns::named(header)?;
-        let mut rows: Vec<(f64, Row)> = Vec::new();
-        for (number, line) in lines {
-            let wrong = |what: String| format!("line {number}: {what}");
-            if rows.len() >= MAX_SAMPLES as usize {
-                return Err(wrong(format!("more than {MAX_SAMPLES} samples; cut out the part that matters")));
+/// Why there is no series.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The input cannot be read.
+    Unread(io::Error),
+    /// What it says is none.
+    Unusable(String),
+}
+
+impl From<String> for Refused {
+    fn from(wrong: String) -> Self {
+        Self::Unusable(wrong)
+    }
+}
+
+/// The lines of an input that are not blank, one at a time: nothing that has no end is held.
+struct Lines<R> {
+    input: Take<R>,
+    most_bytes: u64,
+    bytes: Vec<u8>,
+    number: u64,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn new(input: R, most_bytes: u64) -> Self {
+        Self { input: input.take(most_bytes), most_bytes, bytes: Vec::new(), number: 0 }
+    }
+
+    /// Goes to the next line; false where there is none.
+    fn advance(&mut self) -> Result<bool, Refused> {
+        loop {
+            self.bytes.clear();
+            self.number += 1;
+            let mut line = self.input.by_ref().take(MAX_LINE_BYTES);
+            let count = line.read_until(b'\n', &mut self.bytes).map_err(Refused::Unread)?;
+            let is_whole = self.bytes.ends_with(b"\n");
+            if self.input.limit() == 0 && !self.input.get_mut().fill_buf().map_err(Refused::Unread)?.is_empty() {
+                let what = format!("the input goes on beyond {} bytes; cut out the part that matters", self.most_bytes);
+                return Err(self.wrong(&what).into());
             }
-            let (time_s, row) = columns.row(line).map_err(wrong)?;
+            if count as u64 == MAX_LINE_BYTES && !is_whole {
+                let what = format!("it has {MAX_LINE_BYTES} bytes and more; give a CSV file with one sample a line");
+                return Err(self.wrong(&what).into());
+            }
+            if count == 0 {
+                return Ok(false);
+            }
+            if !self.bytes.trim_ascii().is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The line that it is at.
+    fn line(&self) -> Result<&str, String> {
+        str::from_utf8(&self.bytes).map_err(|_| self.wrong("it is no text in UTF-8; give a CSV file"))
+    }
+
+    fn wrong(&self, what: &str) -> String {
+        format!("line {}: {what}", self.number)
+    }
+}
+
+impl Series {
+    /// Reads the columns by their names; where there is no time, rows are counted at that rate. No more than so many bytes
+    /// are read.
+    pub(super) fn read(input: impl BufRead, rate_hz: f32, most_bytes: u64) -> Result<Self, Refused> {
+        let mut lines = Lines::new(input, most_bytes);
+        if !lines.advance()? {
+            return Err("it is empty; the first line names the columns".to_owned().into());
+        }
+        let columns = Columns::named(lines.line()?)?;
+        let mut rows: Vec<(f64, Row)> = Vec::new();
+        while lines.advance()? {
+            let wrong = |what: String| lines.wrong(&what);
+            if rows.len() >= MAX_SAMPLES as usize {
+                return Err(wrong(format!("more than {MAX_SAMPLES} samples; cut out the part that matters")).into());
+            }
+            let (time_s, row) = columns.row(lines.line()?).map_err(wrong)?;
             #[expect(clippy::cast_precision_loss, reason = "far fewer rows than 2^52")]
             let counted = rows.len() as f64 / f64::from(rate_hz);
             let time_s = time_s.unwrap_or(counted);
@@ -65,7 +140,7 @@ impl Series {
             rows.push((time_s, row));
         }
         if rows.len() < 2 {
-            return Err("there are fewer than two samples".to_owned());
+            return Err("there are fewer than two samples".to_owned().into());
         }
         Ok(Self { has: columns.has(), rows })
     }
@@ -177,12 +252,40 @@ fn number(name: &str, cell: &str) -> Result<f64, String> {
 mod tests {
     use super::*;
 
+    fn parse(text: &str, rate_hz: f32) -> Result<Series, String> {
+        Series::read(text.as_bytes(), rate_hz, MAX_INPUT_BYTES).map_err(said)
+    }
+
+    fn said(refused: Refused) -> String {
+        match refused {
+            Refused::Unread(error) => panic!("memory can be read: {error}"),
+            Refused::Unusable(wrong) => wrong,
+        }
+    }
+
+    #[test]
+    fn an_input_without_an_end_is_given_up() {
+        let said = |input: &mut dyn BufRead| said(Series::read(input, 100.0, 100_000).unwrap_err());
+        let lines = said(&mut "\n".repeat(100_001).as_bytes());
+        assert!(lines.contains("line 100000") && lines.contains("beyond 100000 bytes"), "{lines}");
+        let line = said(&mut io::BufReader::new(io::repeat(0)));
+        assert!(line.contains("line 1: ") && line.contains("512 bytes"), "{line}");
+        assert!(said(&mut &b"ax_mps2\n\xff\n"[..]).contains("line 2: it is no text"));
+        let whole = "ax_mps2\n1\n2";
+        let length = whole.len() as u64;
+        assert!(Series::read(whole.as_bytes(), 100.0, length).is_ok(), "a limit that is just met");
+        assert!(Series::read(whole.as_bytes(), 100.0, length - 1).is_err());
+        let wide = format!("ax_mps2\n1{}\n2\n", " ".repeat(510));
+        assert_eq!(parse(&wide, 100.0).unwrap().rows.len(), 2, "512 bytes with the end of the line");
+        assert!(parse(&wide.replace("1 ", "1  "), 100.0).is_err());
+    }
+
     #[test]
     fn columns_are_found_by_name_and_time_is_counted_where_it_is_missing() {
-        let series = Series::parse("ay_mps2,ax_mps2\n1,2\n3,4\n", 100.0).unwrap();
+        let series = parse("ay_mps2,ax_mps2\n1,2\n3,4\n", 100.0).unwrap();
         assert_eq!(series.has, [[true, true, false], [false; 3]]);
         assert_eq!(series.rows[1], (0.01, [[4.0, 3.0, 0.0], [0.0; 3]]));
-        let timed = Series::parse("t_s, ax_mps2, yaw_dps\n-0.05, 1, 9\n0, 2, 9\n", 100.0).unwrap();
+        let timed = parse("t_s, ax_mps2, yaw_dps\n-0.05, 1, 9\n0, 2, 9\n", 100.0).unwrap();
         assert_eq!((timed.rows[0].0, timed.has[1]), (-0.05, [false, false, true]));
     }
 
@@ -201,24 +304,24 @@ mod tests {
             ("t_s,ax_mps2\n0,1\n1e-9,1\n2e-9,1\n", "line 3"),
             ("t_s,ax_mps2\n0,1\n0.001,1\n1000000,1\n", "line 4"),
         ] {
-            let wrong = Series::parse(text, 100.0).unwrap_err();
+            let wrong = parse(text, 100.0).unwrap_err();
             assert!(wrong.contains(word), "{text:?}: {wrong}");
         }
     }
 
     #[test]
     fn the_finest_and_the_longest_series_are_read() {
-        let finest = Series::parse("ax_mps2\n0\n1\n0\n", MAX_RATE_HZ).unwrap();
+        let finest = parse("ax_mps2\n0\n1\n0\n", MAX_RATE_HZ).unwrap();
         assert_eq!(finest.calm().count(), 2_000_000);
-        let far = Series::parse("t_s,ax_mps2\n1000000,1\n1000000.000001,1\n", 1.0).unwrap();
+        let far = parse("t_s,ax_mps2\n1000000,1\n1000000.000001,1\n", 1.0).unwrap();
         assert_eq!(far.rows.len(), 2, "a microsecond, rounded");
-        let longest = Series::parse("t_s,ax_mps2\n100,1\n3700,1\n", 1.0).unwrap();
+        let longest = parse("t_s,ax_mps2\n100,1\n3700,1\n", 1.0).unwrap();
         assert_eq!(longest.calm().count(), 0);
     }
 
     #[test]
     fn before_the_first_row_the_car_is_calm_up_to_it() {
-        let series = Series::parse("ax_mps2,az_mps2\n5,9.8\n6,9.8\n", 100.0).unwrap();
+        let series = parse("ax_mps2,az_mps2\n5,9.8\n6,9.8\n", 100.0).unwrap();
         let calm: Vec<_> = series.calm().collect();
         assert_eq!((calm.len(), calm[0].0), (200, -2.0));
         assert!((calm[199].0 + 0.01).abs() < 1e-9 && calm[199].1 == [[0.0, 0.0, 9.8], [0.0; 3]], "{:?}", calm[199]);

@@ -60,11 +60,21 @@ impl Recordings {
         Ok(Self { series, drive })
     }
 
-    /// What each car's classifier says of each.
-    pub(super) fn findings(&self, profiles: &[Profile], rigs: &[Rig], seed: u64) -> Result<Vec<Finding>, Failure> {
+    /// What each car's classifier says of each in so many samplings: the clocks of the sensors and their noise follow from
+    /// the seed and those after it. A drive was sampled by its own sensors, once.
+    pub(super) fn findings(
+        &self,
+        profiles: &[Profile],
+        rigs: &[Rig],
+        seed: u64,
+        samplings: u32,
+    ) -> Result<Vec<Finding>, Failure> {
         let mut findings = Vec::new();
         for recording in &self.series {
-            let of_car = |rig| evaluation::find(rig, recording.name, recording.wanted, &recording.heard(rig, seed));
+            let of_car = |rig| {
+                let sampled = (0..samplings).map(|ordinal| recording.heard(rig, seed.wrapping_add(ordinal.into())));
+                evaluation::find(rig, recording.name, recording.wanted, sampled)
+            };
             findings.extend(rigs.iter().map(of_car));
         }
         let own = profiles.iter().zip(rigs).find(|(profile, _)| profile.name == DRIVEN);
@@ -85,7 +95,7 @@ impl Drive {
                 format!("reading {DRIVE_LOG}: no frame tells an acceleration; put a candump log of {DRIVEN} there");
             return Err(Failure::new(Code::Data, text));
         }
-        Ok(evaluation::find(rig, "RAV4, a drive", Wanted::Quiet, &heard))
+        Ok(evaluation::find(rig, "RAV4, a drive", Wanted::Quiet, std::iter::once(heard)))
     }
 }
 

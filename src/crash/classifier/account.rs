@@ -103,9 +103,9 @@ impl Account {
         self.start = self.history.last_where(|point| point.at <= contact).unwrap_or(self.velocity);
     }
 
-    /// The newest impact shows more than those before it.
-    pub(super) fn is_struck_worse(&self) -> bool {
-        self.shown.worst.resultant() > self.before.resultant()
+    /// The newest impact shows more than so many times what those before it show.
+    pub(super) fn is_struck_worse(&self, times: f32) -> bool {
+        self.shown.worst.resultant() > times * self.before.resultant()
     }
 
     /// A pulse that is over goes into the sum, where it belongs to the event; true when it did.

@@ -156,7 +156,7 @@ impl Blow {
 
     /// It pushed into one direction.
     pub(super) fn is_one_way(&self) -> bool {
-        self.swings <= 1 && self.coherence >= limit::COHERENT_SHARE
+        self.swings <= limit::BLOW_SWINGS && self.coherence >= limit::COHERENT_SHARE
     }
 
     /// It did, and not as numbers do.
@@ -176,7 +176,7 @@ impl Blow {
 
     /// What pushed a sensor in a hand so far would have to stop it again.
     pub(super) fn is_out_of_reach(&self) -> bool {
-        let is_far = self.left_mps >= limit::OUT_OF_REACH_MPS && self.taken_mps < self.left_mps / 2.0;
+        let is_far = self.left_mps >= limit::OUT_OF_REACH_MPS && self.taken_mps < limit::TAKEN_SHARE * self.left_mps;
         self.dwell >= limit::CONFIRM_DWELL && is_far && !self.is_swing
     }
 

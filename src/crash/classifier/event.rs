@@ -13,7 +13,7 @@ pub(super) struct Event {
     pub(super) opened: MonoTime,
     pub(super) stage: Stage,
     pub(super) impacts: u8,
-    /// Restraints that were reported when it began or since: some control units report for a moment only.
+    /// Restraints that fired in it: some control units report it for a moment only.
     pub(super) restraints: u8,
     /// The last time that something was above the end threshold.
     pub(super) last_active: MonoTime,

@@ -25,6 +25,7 @@ mod motion;
 mod proof;
 mod pulse;
 mod rate;
+mod restraints;
 mod track;
 mod witness;
 mod word;
@@ -46,6 +47,8 @@ use learner::Driven;
 use motion::{Heading, Speed};
 use rate::{Rate, Told};
 use track::Track;
+
+pub use restraints::Restraints;
 
 /// Verdicts that wait to be fetched: an event says three words at once at most, and the caller fetches after each
 /// observation.
@@ -72,13 +75,12 @@ pub struct Classifier {
     /// The accelerometer that gravity is taken from.
     gravity_slot: Option<usize>,
     belts: Option<Belts>,
-    /// Restraints that are reported now, and those that were seen not reported before.
-    restraints: u8,
-    restraints_seen_off: u8,
+    restraints: Restraints,
+    /// One that never told that it had not fired was told fired, and nothing else was suspicious.
+    unproven: Option<(MonoTime, Restraint)>,
     silence: Option<MonoTime>,
     /// When it is certain which sensors fell silent with it.
     silence_look: Option<MonoTime>,
-    began: Option<MonoTime>,
     now: MonoTime,
     events: u32,
     event: Option<Event>,
@@ -108,11 +110,10 @@ impl Classifier {
             gravity: Gravity::default(),
             gravity_slot,
             belts: None,
-            restraints: 0,
-            restraints_seen_off: 0,
+            restraints: Restraints::default(),
+            unproven: None,
             silence: None,
             silence_look: None,
-            began: None,
             now: MonoTime::ZERO,
             events: 0,
             event: None,
@@ -125,7 +126,6 @@ impl Classifier {
     /// a moment. Observations come in the order of their arrival.
     pub fn observe(&mut self, at: MonoTime, observation: &Observation) {
         self.now = self.now.max(at);
-        self.began.get_or_insert(at);
         match *observation {
             Observation::Sample(sample) => self.sample(at, sample),
             Observation::WheelSpeed(mps) => {
@@ -174,15 +174,22 @@ impl Classifier {
         self.faults.pop()
     }
 
+    /// Verdicts and faults that nobody fetched before their queue was full.
+    #[must_use]
+    pub const fn dropped(&self) -> (u64, u64) {
+        (self.verdicts.dropped(), self.faults.dropped())
+    }
+
     /// What driving has taught so far, to be kept over restarts.
     #[must_use]
     pub fn calibration(&self) -> Calibration {
         let known = |track: &Track| SensorCalibration { name: track.name.clone(), axes: track.learner.axes };
-        Calibration { sensors: self.tracks().map(known).collect() }
+        Calibration { sensors: self.tracks().map(known).collect(), restraints: self.restraints }
     }
 
     /// What an earlier run has learnt. Sensors that it does not name start anew.
     pub fn restore(&mut self, calibration: Calibration) {
+        self.restore_restraints(calibration.restraints);
         for known in calibration.sensors {
             for slot in &mut self.slots {
                 if let Slot::Acceleration(track) = slot
@@ -192,6 +199,22 @@ impl Classifier {
                 }
             }
         }
+    }
+
+    /// What has been heard of the restraints.
+    #[must_use]
+    pub const fn restraints(&self) -> Restraints {
+        self.restraints
+    }
+
+    /// What an earlier run has heard of the restraints.
+    pub const fn restore_restraints(&mut self, earlier: Restraints) {
+        self.restraints.restore(earlier);
+    }
+
+    /// These may have fired in a crash that an earlier run recorded: that they say so is no news.
+    pub const fn have_fired(&mut self, restraints: u8) {
+        self.restraints.have_fired(restraints);
     }
 
     fn tracks(&self) -> impl Iterator<Item = &Track> {
@@ -286,7 +309,8 @@ impl Classifier {
     fn weigh(&mut self, index: usize) {
         let Some(Slot::Acceleration(track)) = self.slots.get(index) else { return };
         let pulse = track.pulse;
-        let Some(contact) = pulse.contact else { return };
+        // The clock of a sensor whose frames come in bursts may run ahead.
+        let Some(contact) = pulse.contact.map(|contact| contact.min(self.now)) else { return };
         if !(pulse.is_active() || pulse.is_complete()) || !proof::is_suspicious(track) {
             return;
         }
@@ -360,24 +384,31 @@ impl Classifier {
         }
     }
 
-    fn restraint(&mut self, at: MonoTime, restraint: Restraint, is_on: bool) {
-        let bit = restraint_bit(restraint);
-        if !is_on {
-            self.restraints &= !bit;
-            self.restraints_seen_off |= bit;
+    fn restraint(&mut self, at: MonoTime, restraint: Restraint, has_fired: bool) {
+        if !self.restraints.tell(restraint, has_fired, self.event.is_some()) {
+            if has_fired && self.event.is_none() && self.restraints.is_unknown(restraint) {
+                self.unproven = Some((at, restraint));
+            }
             return;
         }
-        let is_new = self.restraints & bit == 0;
-        self.restraints |= bit;
-        if let Some(event) = &mut self.event {
-            event.restraints |= bit;
+        self.fires(at, restraint);
+    }
+
+    /// A restraint that only tells of crashes came before the suspicion did.
+    fn weigh_unproven(&mut self) {
+        let Some((event, (at, restraint))) = self.event.as_ref().zip(self.unproven) else { return };
+        self.unproven = None;
+        if event.contact.since(at) <= limit::GRADE_AFTER && at.since(event.contact) <= limit::GRADE_AFTER {
+            self.fires(at, restraint);
         }
-        let has_settled = self.began.is_some_and(|began| at.since(began) >= limit::RESTRAINT_SETTLE);
-        if !is_new || !(self.restraints_seen_off & bit != 0 || has_settled || self.event.is_some()) {
-            return;
-        }
+    }
+
+    fn fires(&mut self, at: MonoTime, restraint: Restraint) {
         if self.event.is_none() {
             self.open(at);
+        }
+        if let Some(event) = &mut self.event {
+            event.restraints |= restraints::bit(restraint);
         }
         if !self.is_confirmed() {
             // It fires while the impact goes on that makes it fire.
@@ -404,7 +435,7 @@ impl Classifier {
             opened: self.now,
             stage: Stage::Suspected,
             impacts: 1,
-            restraints: self.restraints,
+            restraints: 0,
             last_active: contact,
             wheels_before: self.wheels.at(contact, limit::SPEED_FRESH),
             gnss_before: self.gnss.at(contact, limit::SPEED_WINDOW),
@@ -421,6 +452,7 @@ impl Classifier {
             said: None,
         });
         self.say(Stage::Suspected);
+        self.weigh_unproven();
     }
 
     /// Does what is due.
@@ -428,7 +460,7 @@ impl Classifier {
         self.weigh_silence();
         self.gather();
         if self.event.is_some() && !self.is_confirmed() && self.proves_late() {
-            if self.best().is_some_and(Track::is_struck_worse) {
+            if self.is_of_newest_impact() {
                 self.begin_anew(self.now);
             }
             self.say(Stage::Confirmed);
@@ -518,19 +550,10 @@ fn reporter(faults: &mut Queue<SensorFault>, sensor: SensorIx, at: MonoTime) -> 
     }
 }
 
-fn restraint_bit(restraint: Restraint) -> u8 {
-    match restraint {
-        Restraint::Front => 1,
-        Restraint::Left => 1 << 1,
-        Restraint::Right => 1 << 2,
-        Restraint::Rear => 1 << 3,
-        Restraint::Rollover => 1 << 4,
-        Restraint::Unspecified => 1 << 5,
-    }
-}
-
 #[cfg(test)]
 mod rate_tests;
+#[cfg(test)]
+mod restraint_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

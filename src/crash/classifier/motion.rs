@@ -10,9 +10,6 @@ use crate::time::MonoTime;
 const SPACING: Duration = Duration::from_millis(10);
 const POINTS: usize = 256;
 
-/// Faster than any car; what is above is no speed (m/s).
-const FASTEST_MPS: f32 = 150.0;
-
 #[derive(Debug, Clone, Copy)]
 struct Point {
     at: MonoTime,
@@ -35,7 +32,7 @@ impl Speed {
 
     /// False when the value cannot be one.
     pub(super) fn observe(&mut self, at: MonoTime, mps: f32) -> bool {
-        if !(0.0..=FASTEST_MPS).contains(&mps) || self.latest.is_some_and(|latest| at < latest.at) {
+        if !(0.0..=limit::FASTEST_MPS).contains(&mps) || self.latest.is_some_and(|latest| at < latest.at) {
             return false;
         }
         if let Some(latest) = self.latest {

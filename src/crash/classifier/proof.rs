@@ -54,7 +54,7 @@ impl Classifier {
         if self.is_outdone(track) {
             return false;
         }
-        if self.is_speed_unknown(event) || (self.has_lost_wheels(track, event) && pulse.swings() == 0) {
+        if self.has_no_wheels(event) || (self.has_lost_wheels(track, event) && pulse.swings() == 0) {
             return pulse.longest_dwell >= least;
         }
         !pulse.is_torn()
@@ -82,6 +82,19 @@ impl Classifier {
         is_pushed && ((is_soon && has_moved()) || self.blow_proves(event))
     }
 
+    /// Whether late proof is of the newest impact: those before took no more than a kerb and the brakes do.
+    pub(super) fn is_of_newest_impact(&self) -> bool {
+        let Some((event, track)) = self.event.as_ref().zip(self.best()) else { return false };
+        // Told since the first contact, by wheels that lag behind the car.
+        let age = event.impact.since(event.contact + limit::SPEED_LAG).min(limit::SPEED_FRESH);
+        let wheels = event.wheels_before.zip(self.wheels.at(event.impact, age));
+        let brakes = limit::TIRE_SUSTAINED_MPS2 * event.impact.since(event.contact).as_secs_f32();
+        match wheels.map(|(before, after)| (before - after).abs()) {
+            Some(taken) => taken < limit::KERB_MPS + brakes && track.is_struck_worse(1.0),
+            None => track.is_struck_worse(limit::CLEARLY_WORSE),
+        }
+    }
+
     /// Whether a blow that is over, or that a silent bus has cut off, was one on the car.
     fn blow_proves(&self, event: &Event) -> bool {
         self.tracks().any(|track| {
@@ -93,8 +106,9 @@ impl Classifier {
                 return false;
             };
             let has_lost_wheels = || {
-                let is_clear = blow.has_form() && blow.swings == 0 && blow.dwell >= limit::CONFIRM_DWELL;
-                is_clear && self.has_lost_wheels(track, event)
+                // A wall stops a car so fast, and lets go of it so fast, that it looks like a number.
+                let is_clear = blow.has_form() || (blow.is_one_way() && blow.dwell >= limit::WALL_DWELL);
+                is_clear && blow.swings == 0 && blow.dwell >= limit::CONFIRM_DWELL && self.has_lost_wheels(track, event)
             };
             let is_sudden = track.is_calm() && blow.is_sudden(self.was_braking(event));
             is_asked && (has_lost_wheels() || (is_sudden && self.is_blow_on_car(track, &blow, event)))

@@ -29,7 +29,7 @@ impl Reading {
     }
 
     pub(super) fn is_beyond_tires(&self) -> bool {
-        self.horizontal >= limit::TIRE_LIMIT_MPS2 && self.push() >= limit::ONSET_MPS2 / 2.0
+        self.horizontal >= limit::TIRE_LIMIT_MPS2 && self.push() >= limit::BEYOND_OFF_MPS2
     }
 }
 
@@ -192,7 +192,7 @@ impl Pulse {
 
     /// It went and came back between one sample and the next: numbers do that, masses do not.
     pub(super) fn is_square(&self) -> bool {
-        if self.edges.drops > 1 {
+        if self.edges.drops > limit::MOST_DROPS {
             return true;
         }
         let longest = if self.edges.differs && self.is_shaken() { limit::CONFIRM_DWELL } else { limit::LONG_DWELL };
@@ -305,7 +305,7 @@ impl Pulse {
             }
         }
         let [x, y] = now.held.map(f32::abs);
-        self.edges.differs |= now.is_beyond_tires() && (x - y).abs() >= limit::SQUARE_MPS2 / 2.0;
+        self.edges.differs |= now.is_beyond_tires() && (x - y).abs() >= limit::DIFFERENT_MPS2;
         self.longest_dwell = self.longest_dwell.max(self.dwell);
     }
 }

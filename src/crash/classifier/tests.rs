@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::can::BusId;
 use crate::crash::sensor::{Mounting, Orientation, Quantity, SensorIx, SensorSpec};
-use crate::crash::{FaultKind, Observation, Restraint, Sample, Severity, Side, Stage, Verdict};
+use crate::crash::{FaultKind, Observation, Sample, Severity, Side, Stage, Verdict};
 use crate::time::MonoTime;
 
 use super::Classifier;
@@ -49,17 +49,17 @@ pub(super) fn rates() -> SensorSpec {
 }
 
 /// A car that stands, drives and is pushed; speeds follow the push.
-struct Rig {
-    classifier: Classifier,
+pub(super) struct Rig {
+    pub(super) classifier: Classifier,
     spec: SensorSpec,
-    now_us: u64,
+    pub(super) now_us: u64,
     speed: f32,
     tells_speed: bool,
     verdicts: Vec<Verdict>,
 }
 
 impl Rig {
-    fn new(spec: SensorSpec, tells_speed: bool) -> Self {
+    pub(super) fn new(spec: SensorSpec, tells_speed: bool) -> Self {
         let mut rig = Self {
             classifier: Classifier::new(std::slice::from_ref(&spec)),
             spec,
@@ -72,12 +72,12 @@ impl Rig {
         rig
     }
 
-    fn now(&self) -> MonoTime {
+    pub(super) fn now(&self) -> MonoTime {
         MonoTime::from_nanos(self.now_us * 1_000)
     }
 
     /// So many milliseconds with a push by time in seconds.
-    fn drive(&mut self, span_ms: u64, push: impl Fn(f32) -> [f32; 3]) {
+    pub(super) fn drive(&mut self, span_ms: u64, push: impl Fn(f32) -> [f32; 3]) {
         let start_us = self.now_us;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an interval in microseconds")]
         let step_us = (1e6 / self.spec.rate_hz) as u64;
@@ -98,28 +98,28 @@ impl Rig {
         }
     }
 
-    fn tell(&mut self, observation: &Observation) {
+    pub(super) fn tell(&mut self, observation: &Observation) {
         self.classifier.observe(self.now(), observation);
         self.fetch();
     }
 
-    fn fetch(&mut self) {
+    pub(super) fn fetch(&mut self) {
         while let Some(verdict) = self.classifier.poll_verdict() {
             self.verdicts.push(verdict);
         }
     }
 
-    fn stages(&self) -> Vec<Stage> {
+    pub(super) fn stages(&self) -> Vec<Stage> {
         self.verdicts.iter().map(|verdict| verdict.stage).collect()
     }
 
-    fn said(&self, stage: Stage) -> Option<&Verdict> {
+    pub(super) fn said(&self, stage: Stage) -> Option<&Verdict> {
         self.verdicts.iter().find(|verdict| verdict.stage == stage)
     }
 }
 
 /// Half a sine of so many m/s² over so many seconds, from the direction in degrees: 0 from ahead, 90 from the right.
-fn pulse(peak: f32, span_s: f32, pdof_deg: f32) -> impl Fn(f32) -> [f32; 3] {
+pub(super) fn pulse(peak: f32, span_s: f32, pdof_deg: f32) -> impl Fn(f32) -> [f32; 3] {
     let (sin, cos) = pdof_deg.to_radians().sin_cos();
     move |time_s| {
         if time_s > span_s {
@@ -201,25 +201,6 @@ fn a_loose_housing_never_confirms_alone() {
 }
 
 #[test]
-fn a_restraint_decides_alone_unless_it_fired_in_an_earlier_life() {
-    let mut rig = Rig::new(low_range(), true);
-    rig.tell(&Observation::Restraint(Restraint::Front, true));
-    assert_eq!(rig.stages(), [], "first heard of soon after the start");
-    let mut rig = Rig::new(low_range(), true);
-    rig.tell(&Observation::Restraint(Restraint::Front, false));
-    rig.tell(&Observation::Restraint(Restraint::Front, true));
-    assert_eq!(rig.stages(), [Stage::Suspected, Stage::Confirmed]);
-    rig.tell(&Observation::Restraint(Restraint::Front, false));
-    rig.tell(&Observation::BusSilent(BusId(0)));
-    rig.now_us += 400_000;
-    rig.classifier.handle_timeout(rig.now());
-    rig.fetch();
-    let graded = rig.said(Stage::Graded).unwrap();
-    assert_eq!(graded.evidence.restraints, 1);
-    assert!(graded.evidence.bus_silent && graded.severity.is_some());
-}
-
-#[test]
 fn later_words_show_the_largest_of_several_impacts_and_never_less_than_before() {
     for peaks in [[100.0, 250.0, 60.0], [250.0, 100.0, 60.0], [60.0, 60.0, 250.0]] {
         for spec in [full_range(), low_range()] {
@@ -266,6 +247,27 @@ fn a_crash_is_told_as_it_is_though_a_kerb_was_suspected_before() {
                 assert!(delta_v.is_lower_bound && delta_v.resultant_mps > 1.2, "{gap_ms} ms: {delta_v:?}");
             }
         }
+    }
+}
+
+/// Satellites tell of the speed that was lost when two impacts are over: was it one crash, or a kerb before one?
+#[test]
+fn proof_that_comes_late_is_of_the_first_impact_unless_a_later_one_was_clearly_worse() {
+    for (first_s, second_s, is_one) in [(0.03, 0.032, true), (0.032, 0.03, true), (0.02, 0.04, false)] {
+        let mut rig = Rig::new(low_range(), false);
+        rig.tell(&Observation::GnssSpeed(15.0));
+        let contacts = [(first_s, 560), (second_s, 380)].map(|(span_s, span_ms)| {
+            let contact = rig.now();
+            rig.drive(span_ms, pulse(60.0, span_s, 0.0));
+            contact
+        });
+        assert_eq!(rig.said(Stage::Confirmed), None, "{first_s} s, {second_s} s");
+        rig.tell(&Observation::GnssSpeed(1.0));
+        let confirmed = rig.said(Stage::Confirmed).unwrap_or_else(|| panic!("{first_s} s, {second_s} s"));
+        let contact = contacts[usize::from(!is_one)];
+        let apart = confirmed.contact.since(contact) + contact.since(confirmed.contact);
+        assert!(apart <= Duration::from_millis(20), "{first_s} s, {second_s} s: {apart:?}");
+        assert_eq!(confirmed.impacts, if is_one { 2 } else { 1 }, "{first_s} s, {second_s} s");
     }
 }
 
@@ -410,6 +412,19 @@ fn wheels_that_slip_prove_nothing_beside_a_sensor_that_sees_it() {
     }
     assert_eq!(rig.said(Stage::Confirmed), None, "{:?}", rig.stages());
     assert!(rig.said(Stage::Suspected).is_some(), "it asks nothing: {:?}", rig.stages());
+}
+
+/// Wheels that were locked when the frames of the sensor began to be lost.
+#[test]
+fn wheels_that_roll_again_after_a_push_from_ahead_prove_nothing() {
+    for (later_mps, is_crash) in [(16.0, false), (6.0, true)] {
+        let mut rig = Rig::new(full_range(), false);
+        rig.tell(&Observation::WheelSpeed(11.0));
+        rig.drive(22, |_| [-25.0, 0.0, 0.0]);
+        rig.now_us += 120_000;
+        rig.tell(&Observation::WheelSpeed(later_mps));
+        assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{later_mps} m/s: {:?}", rig.stages());
+    }
 }
 
 /// The same blow along the car, once with wheels that lose what a kerb takes, and once with what a crash takes.

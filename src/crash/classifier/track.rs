@@ -435,9 +435,9 @@ impl Track {
         self.account.strike(contact);
     }
 
-    /// The newest impact shows more than those before it.
-    pub(super) fn is_struck_worse(&self) -> bool {
-        self.account.is_struck_worse()
+    /// The newest impact shows more than so many times what those before it show.
+    pub(super) fn is_struck_worse(&self, times: f32) -> bool {
+        self.account.is_struck_worse(times)
     }
 
     pub(super) const fn release(&mut self) {

@@ -2,6 +2,9 @@
 //!
 //! Wheels, satellites, the yaw rate and the tires afterwards know nothing of what goes wrong inside an accelerometer.
 
+use std::time::Duration;
+
+use crate::crash::sensor::Mounting;
 use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
 
@@ -96,7 +99,7 @@ impl Classifier {
     /// It stands, and did so for a while, as far as its wheels tell.
     pub(super) fn has_stood(&self) -> bool {
         let stands = |mps: f32| mps < limit::ROLLING_MPS;
-        let earlier = self.wheels.at(self.now - limit::SPEED_WINDOW * 2, limit::SPEED_FRESH);
+        let earlier = self.wheels.at(self.now - limit::STOOD_SINCE, limit::SPEED_FRESH);
         earlier.is_some_and(stands) && self.wheels.fresh(self.now, limit::SPEED_FRESH).is_some_and(stands)
     }
 
@@ -105,12 +108,14 @@ impl Classifier {
         let by_blow = self.heading.jump_dps(blow.contact, limit::TURNED_WITHIN).unwrap_or_default();
         let told = self.heading.told().filter(|told| self.now.since(*told) <= limit::TURN_FRESH);
         let now = told.and_then(|told| self.heading.change_dps(blow.contact, told));
-        now.is_none_or(|now| now.abs() > by_blow + limit::TURNED_STANDING_DPS / 2.0)
+        now.is_none_or(|now| now.abs() > by_blow + limit::SAME_TURN_DPS)
     }
 
-    /// No wheels tell a speed, neither before the blow nor now.
-    pub(super) fn is_speed_unknown(&self, event: &Event) -> bool {
-        event.wheels_before.is_none() && self.wheels.fresh(self.now, limit::SPEED_FRESH).is_none()
+    /// No wheels tell a speed: in this run none have, or they sleep since the car stood.
+    pub(super) fn has_no_wheels(&self, event: &Event) -> bool {
+        let Some(told) = self.wheels.told() else { return true };
+        let stood = self.wheels.fresh(told, Duration::ZERO).is_some_and(|mps| mps < limit::ROLLING_MPS);
+        stood && event.contact.since(told) > limit::SPEED_WINDOW
     }
 
     /// The speed of the wheels was told until the blow, and no longer, while the sensor that felt it goes on.
@@ -124,7 +129,7 @@ impl Classifier {
     /// The sensor of a car that stands was turning already, or nobody knows: it is in a hand.
     pub(super) fn was_turning(&self, contact: MonoTime) -> bool {
         let before = contact - limit::TURNED_WITHIN;
-        let is_steady = |jump: f32| jump < limit::TURNED_STANDING_DPS / 2.0;
+        let is_steady = |jump: f32| jump < limit::SAME_TURN_DPS;
         let is_still = |rate_dps: f32| rate_dps.abs() < limit::TURNED_STANDING_DPS;
         !(self.heading.jump_dps(before, limit::TURNED_WITHIN).is_some_and(is_steady)
             && self.heading.at_dps(contact).is_some_and(is_still))
@@ -153,12 +158,24 @@ impl Classifier {
         is_rolling && lost.is_some_and(|lost| lost < limit::KERB_MPS)
     }
 
-    /// Wheels tell of much more than a sensor has felt that sees everything: brakes make them slip.
+    /// Brakes make wheels slip: they tell of much more than a sensor has felt that sees everything, or roll faster again
+    /// though the car was pushed back.
     pub(super) fn has_slipped(&self, event: &Event) -> bool {
+        let Some((change, _)) = self.wheels.change_since(event.contact, limit::SPEED_FRESH, self.now) else {
+            return false;
+        };
         let felt = self.tracks().filter(|track| track.has_seen(event.contact)).map(|track| track.shown().largest);
-        let wheels = self.wheels.change_since(event.contact, limit::SPEED_FRESH, self.now);
         let most = felt.map(Change::resultant).reduce(f32::max);
-        most.zip(wheels).is_some_and(|(felt, (change, _))| felt < limit::SLIP_SHARE * change.abs())
+        let is_pushed_back = |track: &Track| {
+            let felt = track.shown().largest;
+            track.sign(0).is_some_and(|sign| sign * felt.x < 0.0) && felt.x.abs() > felt.y.abs()
+        };
+        // Wheels do not tell which way they turn, and a car that was creeping may be thrown back.
+        let newest = self.wheels.fresh(self.now, limit::SPEED_FRESH);
+        let rolls_faster = change > 0.0 && newest.is_some_and(|mps| mps > limit::BACKWARDS_MPS);
+        let asked = || self.tracks().filter(|track| track.mounting == Mounting::Chassis && track.is_good());
+        most.is_some_and(|felt| felt < limit::SLIP_SHARE * change.abs())
+            || (rolls_faster && asked().any(is_pushed_back))
     }
 
     /// Another sensor of the structure felt nothing of it: a car that brakes feels something, but not across.

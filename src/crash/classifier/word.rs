@@ -113,8 +113,8 @@ fn direction(delta_v: &DeltaV) -> Option<Direction> {
 
 fn side(direction: Direction) -> Side {
     match direction.pdof_deg {
-        pdof if pdof.abs() <= 45.0 => Side::Front,
-        pdof if pdof.abs() >= 135.0 => Side::Rear,
+        pdof if pdof.abs() <= limit::FRONT_WITHIN_DEG => Side::Front,
+        pdof if pdof.abs() >= limit::REAR_FROM_DEG => Side::Rear,
         pdof if pdof > 0.0 => Side::Right,
         _ => Side::Left,
     }

@@ -73,7 +73,7 @@ pub struct Msd {
     pub recent_location_n1: Option<LocationDelta>,
     /// Where it was before that, seen from there. Version 3 requires it.
     pub recent_location_n2: Option<LocationDelta>,
-    /// How many are on board, by their fastened belts; what version 2 calls the number of passengers.
+    /// How many are known to be on board at least, by belts and seats; what version 2 calls the number of passengers.
     pub occupants: Option<u8>,
     /// What else is known.
     pub additional_data: Option<AdditionalData>,

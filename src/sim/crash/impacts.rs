@@ -168,8 +168,9 @@ fn multiple(scene: &mut Scene) -> Crash {
     crash
 }
 
-/// It slides sideways into soft ground (1 to 2.5 g for 200 to 500 ms) or a kerb (80 to 200 ms), and rolls: up to 150 to
-/// 450 °/s, one to eight quarter turns, striking the ground with each half turn.
+/// It slides sideways into soft ground (340 to 680 ms) or a kerb (106 to 212 ms), and rolls: up to 150 to 450 °/s, one to
+/// eight quarter turns, striking the ground with each half turn. The least duration that a haversine of 2.5 or 8 g takes for
+/// its ΔV is longer than most that are drawn.
 fn rollover(scene: &mut Scene) -> Crash {
     let speed = scene.rng.between(35.0, 90.0) / KMH;
     let skid_at_s = scene.drive_to(speed);

@@ -190,22 +190,62 @@ fn ideal(rows: &[(f32, [f32; 3])]) -> Ideal {
     Ideal { delta_v_mps: largest[0].hypot(largest[1]), pdof_deg: largest[1].atan2(-largest[0]).to_degrees() }
 }
 
-/// What a car's classifier says of a recording, in one line, and whether that is what should be said.
-#[derive(Debug, Clone, PartialEq)]
+/// What a car's classifier says of a recording, and in how many samplings of it that is what should be said.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Finding {
     /// The recording.
     pub name: String,
     /// The car.
     pub profile: String,
-    /// It is as it should be.
-    pub is_right: bool,
-    /// In words.
+    /// So often it was sampled.
+    pub samplings: u32,
+    /// In so many of them it is as it should be,
+    pub right: u32,
+    /// a crash is confirmed,
+    pub crashes: u32,
+    /// a sensor is told to be faulty.
+    pub faulty: u32,
+    /// Suspicions in all of them, also those that were confirmed.
+    pub suspicions: u32,
+    /// The first sampling that is not as it should be, else the first one, in words.
     pub text: String,
 }
 
-/// Lets the classifier of that car hear it.
+impl Finding {
+    /// It is as it should be in every sampling.
+    #[must_use]
+    pub const fn is_right(&self) -> bool {
+        self.right == self.samplings
+    }
+}
+
+/// Lets a fresh classifier of that car hear each sampling.
 #[must_use]
-pub fn find(rig: &Rig, name: &str, wanted: Wanted, heard: &[Heard]) -> Finding {
+pub fn find(rig: &Rig, name: &str, wanted: Wanted, samplings: impl Iterator<Item = Vec<Heard>>) -> Finding {
+    let mut finding = Finding { name: name.to_owned(), profile: rig.name.clone(), ..Finding::default() };
+    for heard in samplings {
+        let (said, text) = hear(rig, wanted, &heard);
+        if finding.samplings == 0 || (finding.is_right() && said.right == 0) {
+            finding.text = text;
+        }
+        finding.samplings += 1;
+        finding.right += said.right;
+        finding.crashes += said.crashes;
+        finding.faulty += said.faulty;
+        finding.suspicions += said.suspicions;
+    }
+    finding
+}
+
+/// What one sampling adds to a finding.
+struct Said {
+    right: u32,
+    crashes: u32,
+    faulty: u32,
+    suspicions: u32,
+}
+
+fn hear(rig: &Rig, wanted: Wanted, heard: &[Heard]) -> (Said, String) {
     let (words, faults) = words(rig, heard);
     let confirmed = words.iter().find(|word| word.verdict.stage == Stage::Confirmed);
     let is_right = match wanted {
@@ -224,7 +264,14 @@ pub fn find(rig: &Rig, name: &str, wanted: Wanted, heard: &[Heard]) -> Finding {
         // Writing to a string cannot fail.
         let _ = write!(text, ", sensor {} faulty: {:?}", fault.sensor.0, fault.kind);
     }
-    Finding { name: name.to_owned(), profile: rig.name.clone(), is_right, text }
+    let suspicions = words.iter().filter(|word| word.verdict.stage == Stage::Suspected).count();
+    let said = Said {
+        right: is_right.into(),
+        crashes: confirmed.is_some().into(),
+        faulty: (!faults.is_empty()).into(),
+        suspicions: u32::try_from(suspicions).unwrap_or(u32::MAX),
+    };
+    (said, text)
 }
 
 fn graded(words: &[Word]) -> Option<&Verdict> {

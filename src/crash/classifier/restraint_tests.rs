@@ -1,0 +1,89 @@
+//! What the classifier makes of what is told of restraints.
+
+use crate::can::BusId;
+use crate::crash::{Observation, Restraint, Stage};
+use crate::time::MonoTime;
+
+use super::Classifier;
+use super::tests::{Rig, full_range, low_range, pulse};
+
+/// A control unit whose airbags have fired says so at each start, however late it wakes.
+#[test]
+fn a_restraint_decides_alone_unless_it_fired_in_an_earlier_life() {
+    let front = |has_fired| Observation::Restraint(Restraint::Front, has_fired);
+    for (heard, wait_ms, stages) in [
+        (vec![true], 0, &[][..]),
+        (vec![true], 10_000, &[]),
+        (vec![], 10_000, &[]),
+        (vec![false], 10_000, &[Stage::Suspected, Stage::Confirmed]),
+        (vec![false, true], 10_000, &[]),
+    ] {
+        let mut before = Classifier::new(&[low_range()]);
+        for has_fired in &heard {
+            before.observe(MonoTime::from_millis(1), &front(*has_fired));
+        }
+        let mut rig = Rig::new(low_range(), true);
+        rig.classifier.restore(before.calibration());
+        rig.drive(wait_ms, |_| [0.0; 3]);
+        rig.tell(&front(true));
+        rig.tell(&front(true));
+        assert_eq!(rig.stages(), stages, "{heard:?}, told after {wait_ms} ms");
+    }
+    let mut before = Classifier::new(&[low_range()]);
+    before.observe(MonoTime::from_millis(1), &front(false));
+    let calibration = before.calibration();
+    let mut recorded = Rig::new(low_range(), true);
+    recorded.classifier.restore(calibration);
+    recorded.classifier.have_fired(1);
+    recorded.tell(&front(true));
+    assert_eq!(recorded.stages(), [], "the black box has it");
+    recorded.tell(&front(false));
+    recorded.classifier.have_fired(1);
+    recorded.tell(&front(true));
+    assert_eq!(recorded.stages(), [Stage::Suspected, Stage::Confirmed], "replaced, and fired again");
+}
+
+/// Where the message comes in a crash only, a little before or after the suspicion.
+#[test]
+fn a_restraint_that_never_told_otherwise_has_fired_when_something_is_suspicious() {
+    let left = Observation::Restraint(Restraint::Left, true);
+    for (before_ms, is_crash) in [(None, true), (Some(10), true), (Some(400), false)] {
+        let mut rig = Rig::new(full_range(), true);
+        if let Some(before_ms) = before_ms {
+            rig.tell(&left);
+            assert_eq!(rig.stages(), [], "nothing but the flag");
+            rig.drive(before_ms, |_| [0.0; 3]);
+        }
+        rig.drive(20, |_| [-60.0, 0.0, 0.0]);
+        if before_ms.is_none() {
+            assert_eq!(rig.stages(), [Stage::Suspected]);
+            rig.tell(&left);
+        }
+        assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{before_ms:?} ms before");
+    }
+}
+
+#[test]
+fn airbags_that_fired_in_an_earlier_crash_are_none_of_the_next() {
+    let mut rig = Rig::new(full_range(), true);
+    rig.tell(&Observation::Restraint(Restraint::Front, true));
+    rig.drive(1_000, |_| [0.0; 3]);
+    rig.drive(1_000, pulse(200.0, 0.1, 0.0));
+    assert_eq!(rig.said(Stage::Graded).unwrap().evidence.restraints, 0);
+}
+
+#[test]
+fn what_a_restraint_told_for_a_moment_counts_for_the_whole_event() {
+    let mut rig = Rig::new(low_range(), true);
+    rig.tell(&Observation::Restraint(Restraint::Front, false));
+    rig.tell(&Observation::Restraint(Restraint::Front, true));
+    assert_eq!(rig.stages(), [Stage::Suspected, Stage::Confirmed]);
+    rig.tell(&Observation::Restraint(Restraint::Front, false));
+    rig.tell(&Observation::BusSilent(BusId(0)));
+    rig.now_us += 400_000;
+    rig.classifier.handle_timeout(rig.now());
+    rig.fetch();
+    let graded = rig.said(Stage::Graded).unwrap();
+    assert_eq!(graded.evidence.restraints, 1);
+    assert!(graded.evidence.bus_silent && graded.severity.is_some());
+}
