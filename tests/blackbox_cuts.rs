@@ -99,8 +99,8 @@ struct Life {
     sending: VecDeque<(MonoTime, PublishToken, Heard)>,
     /// When the black box opens, if it is not open.
     opens: Option<MonoTime>,
-    /// The first write of a record was asked for, in this life or an earlier one.
-    has_begun: bool,
+    /// This life as it stands in the ids of its crashes.
+    boot: String,
     disk: Disk,
 }
 
@@ -129,7 +129,6 @@ impl Life {
             keep_alive: Duration::from_secs(60),
             emergency: Emergency::default(),
         };
-        let has_begun = boot.counter > 1 || !read(&remains.file, Slot::is_unreported).recordings.is_empty();
         let gateway = Gateway::new(now, setup).expect("the profile makes a table");
         assert!(gateway.wants_black_box());
         let mut life = Self {
@@ -140,7 +139,7 @@ impl Life {
             requests: VecDeque::new(),
             sending: VecDeque::new(),
             opens: late.map(|late| now + late),
-            has_begun,
+            boot: boot.to_string(),
             disk: Disk::Works,
         };
         if late.is_none() {
@@ -149,7 +148,8 @@ impl Life {
         if let Some(store) = store {
             life.input(now, Input::Store(store));
         }
-        let wall = MORNING.plus(now.since(MonoTime::ZERO));
+        // A minute goes by from life to life.
+        let wall = MORNING.plus(Duration::from_secs(60) * boot.counter + now.since(MonoTime::ZERO));
         let reading = WallReading { wall, source: TimeSource::Ntp, uncertainty: Duration::from_millis(50) };
         life.input(now, Input::Clock(reading));
         life.input(now, Input::Link(LinkEvent::Up { session_present: true }));
@@ -173,7 +173,6 @@ impl Life {
         match effect {
             Effect::BlackBox(request) => {
                 assert!(self.writing.is_none(), "one request at a time");
-                self.has_begun = true;
                 self.writing = Some((soon(&mut self.rng, 25), request));
             }
             Effect::Store(ticket, request) => {
@@ -186,11 +185,19 @@ impl Life {
                 let topic = publication.topic.splitn(4, '/').nth(3).unwrap_or_default().to_owned();
                 let data = event["data"].clone();
                 let heard = Heard { topic, id: text(&event["id"]), crash: text(&event["subject"]), data };
-                assert!(self.has_begun || heard.topic != "event/crash.detected", "sent before it was recorded");
+                // What the store holds of an earlier life was told there already, or is told from the store alone.
+                let is_own_crash = heard.topic == "event/crash.detected" && heard.crash.starts_with(&self.boot);
+                assert!(!is_own_crash || self.has_record(&heard.crash), "sent before it was on disk");
                 self.sending.push_back((soon(&mut self.rng, 40), publication.token, heard));
             }
             Effect::Connect | Effect::Disconnect { .. } | Effect::Stopped => {}
         }
+    }
+
+    /// What was answered holds a record of that crash.
+    fn has_record(&self, crash: &str) -> bool {
+        let contents = read(&self.remains.file, |_| true);
+        contents.recordings.iter().any(|recording| recording.slot.crash.to_string() == crash)
     }
 
     /// Answers what is due.
@@ -374,6 +381,39 @@ fn whatever_the_moment_of_the_cut_a_confirmed_crash_is_heard_of_under_one_id() {
     assert!(detected > 12 && recovered > 0, "the cuts do not reach every case");
 }
 
+/// A car whose airbags have fired goes on to say so at each start, until they are replaced: at once, or when its control
+/// unit wakes.
+#[test]
+fn airbags_that_stay_fired_are_no_second_crash() {
+    let (emissions, contact) = drive();
+    let rest = contact + Duration::from_secs(3);
+    let at_rest: Vec<_> = emissions.iter().filter(|emission| emission.at >= rest).collect();
+    let seed = std::env::var("TELLTALE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
+    let mut told = 0;
+    for number in 0..24 {
+        let mut rng = Rng::new(seed.wrapping_mul(1_000).wrapping_add(number));
+        let cut_ms = rng.below(if number % 2 == 0 { 90 } else { 700 });
+        let mut life = Life::begin(1, contact - BEFORE, Remains::empty(), rng, None);
+        play(&mut life, &emissions, contact + Duration::from_millis(cut_ms));
+        let (mut remains, mut rng) = life.cut();
+        for run in 2..5 {
+            let now = MonoTime::from_millis(500);
+            let wakes = now + Duration::from_millis([1, 40, 7_000][rng.index(3)]);
+            let mut life = Life::begin(run, now, remains, rng, None);
+            life.pass(now, wakes.since(now));
+            let again = |emission: &&Emission| Emission { at: wakes + emission.at.since(rest), ..(*emission).clone() };
+            let again: Vec<_> = at_rest.iter().map(again).collect();
+            let span = Duration::from_millis([150, 1_500, 6_500][life.rng.index(3)]);
+            play(&mut life, &again, wakes + span);
+            (remains, rng) = life.cut();
+        }
+        let crashes: BTreeSet<&str> = remains.reports().iter().map(|heard| heard.crash.as_str()).collect();
+        assert!(crashes.len() <= 1, "seed {seed}, cut {number} after {cut_ms} ms: {crashes:?}");
+        told += crashes.len();
+    }
+    assert!(told > 12, "{told} crashes were told of: the cuts do not reach what they should");
+}
+
 /// What is left when the power goes: once for each way in which a record can be untold.
 fn untold(emissions: &[Emission], contact: MonoTime, privacy: Privacy) -> BTreeMap<(Stage, bool), Vec<u8>> {
     let mut life = Life::begin(1, contact - BEFORE, Remains::empty(), Rng::new(1), None);
@@ -491,12 +531,86 @@ fn without_a_store_a_report_of_an_earlier_run_is_told_from_memory_and_kept_until
         }
         let mut life = awake(60, remains);
         life.pass(now, AFTERLIFE);
-        assert!(cuts_before_delivery > 0 && is_marked(&life), "{case}: {cuts_before_delivery}");
+        let knows_owner = disk != Disk::Works;
+        assert!(cuts_before_delivery > 0 && is_marked(&life) == knows_owner, "{case}: {cuts_before_delivery}");
         let told = life.remains.reports();
         assert!((1..60).contains(&told.len()), "{case}");
-        assert!(told.iter().all(|heard| heard.id == told[0].id), "{case}: {told:?}");
+        let told_as = told[0].id.clone();
+        assert!(told.iter().all(|heard| heard.id == told_as), "{case}: {told:?}");
         assert_eq!(life.gateway.outbox().lanes[Lane::Critical as usize].in_memory, 0, "{case}");
+        if !knows_owner {
+            // Whether help may be offered only the store knows: the first run that opens it offers.
+            assert!(life.remains.offers().is_empty(), "{case}");
+            let mut remains = life.cut().0;
+            remains.values.insert("owner".to_owned(), CONSENT.to_vec());
+            let mut life = Life::begin(61, now, remains, Rng::new(1), None);
+            life.pass(now, AFTERLIFE);
+            assert_eq!((life.remains.offers().len(), is_marked(&life)), (1, true), "{case}");
+            assert!(life.remains.reports().iter().all(|heard| heard.id == told_as), "{case}");
+        }
     }
+}
+
+/// What the store holds of an owner who has given consent.
+const CONSENT: &[u8] = br#"{"privacy":"off","assistance":true,"emergency_contact":false}"#;
+
+/// The store takes longer to open than a report of an earlier run waits for it: that goes from memory, and the offer of
+/// help when it is known whether there may be one. The power goes again anywhere in between.
+#[test]
+fn a_store_that_opens_late_costs_no_offer_of_help() {
+    let file = made_not_told();
+    let now = MonoTime::from_millis(500);
+    let opens = now + Duration::from_secs(3);
+    let (mut delivered, mut offered) = (0, 0);
+    for cut_ms in (2_000..3_400).step_by(7) {
+        let mut remains = Remains { file: file.clone(), ..Remains::empty() };
+        remains.values.insert("owner".to_owned(), CONSENT.to_vec());
+        let opened = StoreEvent::Opened(inventory(&remains));
+        let boot = BootId { counter: 2, random: 7 };
+        let mut life = Life::begin_with(None, boot, now, remains, Rng::new(cut_ms), None);
+        let end = now + Duration::from_millis(cut_ms);
+        life.pass(now, opens.min(end).since(now));
+        if opens < end {
+            life.input(opens, Input::Store(opened));
+            life.pass(opens, end.since(opens));
+        }
+        delivered += usize::from(!life.remains.reports().is_empty());
+        offered += life.remains.offers().len();
+        let (remains, rng) = life.cut();
+        let mut life = Life::begin(3, now, remains, rng, None);
+        life.pass(now, AFTERLIFE);
+        let offers = life.remains.offers().len();
+        assert!(offers == 1 && is_marked(&life), "cut after {cut_ms} ms: {offers} offers");
+    }
+    assert!(delivered > offered && offered > 0, "{delivered}, {offered}: the cuts do not reach every case");
+}
+
+/// A run begins without a store, and the store opens later: what was saved of offers and of crashes that wait is taken
+/// back, so that no offer is forgotten or made twice.
+#[test]
+fn a_store_that_comes_back_in_the_middle_of_a_run_costs_no_offer_of_help() {
+    let file = made_not_told();
+    let now = MonoTime::from_millis(500);
+    let mut before = BTreeSet::new();
+    for cut_ms in (0..400).step_by(6) {
+        let mut remains = Remains { file: file.clone(), ..Remains::empty() };
+        remains.values.insert("owner".to_owned(), CONSENT.to_vec());
+        let mut life = Life::begin(2, now, remains, Rng::new(cut_ms), None);
+        life.pass(now, Duration::from_millis(cut_ms));
+        before.insert((life.remains.values.contains_key("service-assistance"), is_marked(&life)));
+        let (remains, rng) = life.cut();
+        let opened = StoreEvent::Opened(inventory(&remains));
+        let unavailable = StoreEvent::Unavailable("no file system".to_owned());
+        let boot = BootId { counter: 3, random: 7 };
+        let mut life = Life::begin_with(Some(unavailable), boot, now, remains, rng, None);
+        let opens = now + Duration::from_millis(300);
+        life.pass(now, opens.since(now));
+        life.input(opens, Input::Store(opened));
+        life.pass(opens, AFTERLIFE);
+        let offers = life.remains.offers().len();
+        assert!(offers == 1 && is_marked(&life), "cut after {cut_ms} ms: {offers} offers");
+    }
+    assert_eq!(before.len(), 3, "{before:?}: the cuts do not reach every case");
 }
 
 /// A report whose key another record has taken is told under a new id. Until that is durable, the black box keeps it.

@@ -1,6 +1,6 @@
 //! `telltaled replay`: the whole gateway over a recording, in virtual time.
 //!
-//! The recording is all that the gateway sees: time is the recording's, the store commits at once and keeps nothing,
+//! The recording is all that the gateway sees: time is the recording's, store and black box commit at once and keep nothing,
 //! the broker is there from the start and acknowledges at once, the boot id and the seed are fixed. So the same
 //! recording gives the same bytes.
 //!
@@ -25,6 +25,7 @@ use serde_json::Value as Json;
 use crate::can::BusId;
 use crate::can::candump::{self, Seconds};
 use crate::config::Config;
+use crate::crash::black_box::{BlackBoxEvent, Contents, Header};
 use crate::delivery::{BootId, Limits, VehicleId};
 use crate::gateway::{
     BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, PortEvent, Publication, Setup, StoreEvent, StoreInventory,
@@ -194,8 +195,10 @@ impl<W: Write> Lab<W> {
         count
     }
 
-    /// The store is open, the interfaces are up.
+    /// The store and the black box are open, the interfaces are up.
     fn begin(&mut self, has_gnss: bool) {
+        let blank = Contents { header: Header::default(), recordings: Vec::new(), damage: Vec::new() };
+        self.input(Input::BlackBox(BlackBoxEvent::Opened(Box::new(blank))));
         self.input(Input::Store(StoreEvent::Opened(StoreInventory::default())));
         for bus in (0_u8..).map(BusId).take(self.interfaces.len()) {
             self.input(Input::Bus(bus, BusEvent::Up));
@@ -277,8 +280,8 @@ impl<W: Write> Lab<W> {
                 self.print(&publication);
                 Some(Input::Link(LinkEvent::Acked(token)))
             }
-            // Nobody answers for a black box, so there is none.
-            Effect::BlackBox(_) | Effect::Stopped => None,
+            Effect::BlackBox(request) => Some(Input::BlackBox(BlackBoxEvent::Written(request.ticket))),
+            Effect::Stopped => None,
         }
     }
 

@@ -61,21 +61,25 @@ impl<T: Copy> Ring<T> {
 pub(super) struct Queue<T> {
     items: std::collections::VecDeque<T>,
     capacity: usize,
+    dropped: u64,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { items: std::collections::VecDeque::with_capacity(capacity), capacity }
+        Self { items: std::collections::VecDeque::with_capacity(capacity), capacity, dropped: 0 }
     }
 
-    /// True when something had to go.
-    pub(super) fn push(&mut self, item: T) -> bool {
-        let is_full = self.items.len() >= self.capacity;
-        if is_full {
+    pub(super) fn push(&mut self, item: T) {
+        if self.items.len() >= self.capacity {
             self.items.pop_front();
+            self.dropped += 1;
         }
         self.items.push_back(item);
-        is_full
+    }
+
+    /// Those that had to go.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
@@ -98,5 +102,16 @@ mod tests {
         assert_eq!(ring.last_where(|item| *item <= 10), Some(10));
         assert_eq!(ring.last_where(|item| *item <= 7), None, "8 is the oldest one");
         assert_eq!(ring.last_where(|_| true), Some(12));
+    }
+
+    #[test]
+    fn what_a_full_queue_drops_is_the_oldest_and_is_counted() {
+        let mut queue = Queue::new(3);
+        for item in 0..5 {
+            queue.push(item);
+        }
+        assert_eq!((queue.pop(), queue.dropped()), (Some(2), 2));
+        queue.push(5);
+        assert_eq!((queue.pop(), queue.dropped()), (Some(3), 2), "there was room");
     }
 }

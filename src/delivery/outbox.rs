@@ -265,11 +265,8 @@ impl Outbox {
 
     /// The next thing to do outside: store requests first, then publications while the window has room.
     pub fn poll_effect(&mut self, encoder: &Encoder<'_>) -> Option<Effect> {
-        if std::mem::take(&mut self.is_behind) {
-            self.advance();
-        }
-        if let Some((ticket, request)) = self.requests.pop_front() {
-            return Some(Effect::Store(ticket, request));
+        if let Some(request) = self.poll_request() {
+            return Some(request);
         }
         let lane = self.next_lane()?;
         let token = self.next_token();
@@ -282,6 +279,14 @@ impl Outbox {
         self.flights.push(Flight { token, id: record.id });
         self.turn = (self.turn + 1) % TURNS;
         Some(Effect::Publish(encoder.publication(token, record)))
+    }
+
+    /// The next store request alone, for as long as nothing may be published.
+    pub fn poll_request(&mut self) -> Option<Effect> {
+        if std::mem::take(&mut self.is_behind) {
+            self.advance();
+        }
+        self.requests.pop_front().map(|(ticket, request)| Effect::Store(ticket, request))
     }
 
     /// The next report on the outbox's own troubles, to be pushed by the caller, who knows the time of day.
@@ -316,6 +321,18 @@ impl Outbox {
         self.now = self.now.max(now);
         self.store.save(self.now, values);
         self.is_behind = true;
+    }
+
+    /// The values that [`Self::save`] took are durable.
+    #[must_use]
+    pub fn has_saved(&self) -> bool {
+        self.store.has_saved()
+    }
+
+    /// The identity of the newest record of a lane; of the first record's predecessor while there is none.
+    #[must_use]
+    pub const fn last_id(&self, lane: Lane) -> RecordId {
+        RecordId { boot: self.boot, lane, seq: self.last_seq[lane as usize] }
     }
 
     /// The identity that the next record of a lane gets.

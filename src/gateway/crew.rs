@@ -29,8 +29,10 @@ pub(super) struct Crew {
     waiting: Mask,
     /// Whose saved state is out of date.
     unsaved: Mask,
-    /// Before the saved state is back nobody is called.
+    /// Before the saved state is back, or is known not to come, nobody is called.
     is_released: bool,
+    /// It is back.
+    is_restored: bool,
 }
 
 /// What only one round sees.
@@ -88,7 +90,7 @@ impl Crew {
         for (index, service) in others.iter().enumerate() {
             enlist(service.interests(), bit_of(index));
         }
-        Self { ignition, others, interests, waiting: Mask::MAX, unsaved: 0, is_released: false }
+        Self { ignition, others, interests, waiting: Mask::MAX, unsaved: 0, is_released: false, is_restored: false }
     }
 
     /// A signal changed.
@@ -106,29 +108,26 @@ impl Crew {
         self.waiting = Mask::MAX;
     }
 
-    /// Gives each service its saved state, and lets the rounds begin.
-    pub(super) fn release(&mut self, saved: &[(String, Vec<u8>)], view: &View<'_>) {
-        if std::mem::replace(&mut self.is_released, true) {
-            return;
+    /// Gives each service its saved state, and lets the rounds begin; none where there is no store. The first store that
+    /// opens after that has what earlier runs left.
+    pub(super) fn release(&mut self, saved: Option<&[(String, Vec<u8>)]>, view: &View<'_>) {
+        let (was_released, was_restored) = (self.is_released, self.is_restored);
+        self.is_released = true;
+        self.is_restored |= saved.is_some();
+        let Some(saved) = saved.filter(|_| !was_restored) else { return };
+        for service in &mut self.others {
+            let Some(json) = find(saved, service.name()) else { continue };
+            if was_released { service.rejoin(&json, view) } else { service.restore(&json, view) }
         }
-        let find = |name: &str| {
-            let (_, bytes) = saved.iter().find(|(key, _)| key.strip_prefix(SAVED_PREFIX) == Some(name))?;
-            match serde_json::from_slice::<Json>(bytes) {
-                Ok(json) => Some(json),
-                Err(error) => {
-                    warn!(service = name, %error, "its saved state cannot be read; it begins anew");
-                    None
-                }
-            }
-        };
-        if let Some(json) = find(self.ignition.name()) {
+        if let Some(json) = find(saved, self.ignition.name()).filter(|_| !was_released) {
             self.ignition.restore(&json, view);
         }
-        for service in &mut self.others {
-            if let Some(json) = find(service.name()) {
-                service.restore(&json, view);
-            }
-        }
+        self.call_all();
+    }
+
+    /// A service knows of something that only its saved state tells of.
+    pub(super) fn holds(&self) -> bool {
+        self.others.iter().any(|service| service.holds())
     }
 
     /// Whether what was saved is back, or is known not to come.
@@ -225,6 +224,18 @@ impl Round {
     }
 }
 
+/// The saved state of a service.
+fn find(saved: &[(String, Vec<u8>)], name: &str) -> Option<Json> {
+    let (_, bytes) = saved.iter().find(|(key, _)| key.strip_prefix(SAVED_PREFIX) == Some(name))?;
+    match serde_json::from_slice::<Json>(bytes) {
+        Ok(json) => Some(json),
+        Err(error) => {
+            warn!(service = name, %error, "its saved state cannot be read; it begins anew");
+            None
+        }
+    }
+}
+
 const fn bit_of(index: usize) -> Mask {
     IGNITION << (index + 1)
 }
@@ -280,7 +291,7 @@ mod tests {
         let others: Vec<Box<dyn Service>> = vec![Box::new(Stub(Some(out)))];
         let mut crew = Crew::new(&signals, Services { ignition: Ignition::new(&signals), others });
         let view = View { now, boot: KernelBoot(1), signals: &signals, clock: &clock };
-        crew.release(&[], &view);
+        crew.release(None, &view);
         let (boot, settings) = (BootId { counter: 1, random: 0 }, Settings::FIRST);
         let (clock, signals, occasion) = (&clock, &signals, Occasion::default());
         let scene = Scene { now, signals, clock, boot, verdict: None, settings, occasion, place: None };

@@ -25,6 +25,8 @@ use super::{Effect, LinkEvent, StoreEvent, StoreRequest, StoreTicket};
 pub(super) struct Context<'a> {
     pub(super) clock: &'a Clock,
     pub(super) privacy: Privacy,
+    /// Nothing may be published now.
+    pub(super) is_held: bool,
 }
 
 /// Owns the outbox and the link.
@@ -268,8 +270,9 @@ impl Dispatch {
         }
         let encoder =
             Encoder { topics: &self.topics, clock: context.clock, kernel: self.kernel, privacy: context.privacy };
-        if let Some(effect) = self.outbox.poll_effect(&encoder) {
-            return Some(effect);
+        let effect = if context.is_held { self.outbox.poll_request() } else { self.outbox.poll_effect(&encoder) };
+        if effect.is_some() {
+            return effect;
         }
         self.link.watch(now, self.outbox.in_flight());
         self.link.poll_effect()
@@ -288,6 +291,21 @@ impl Dispatch {
     /// A record of this run as it goes into the store, while it is in RAM.
     pub(super) fn encoded(&self, id: RecordId) -> Option<Vec<u8>> {
         self.outbox.encoded(id)
+    }
+
+    /// Of the record of a lane that was made last.
+    pub(super) const fn last_id(&self, lane: Lane) -> RecordId {
+        self.outbox.last_id(lane)
+    }
+
+    /// It takes what it is given.
+    pub(super) fn is_store_healthy(&self) -> bool {
+        self.has_store() && self.outbox.stat().store_healthy
+    }
+
+    /// The values that were to be kept are.
+    pub(super) fn has_saved(&self) -> bool {
+        self.has_store() && self.outbox.has_saved()
     }
 
     /// A record of this run would survive a power cut, or was delivered.

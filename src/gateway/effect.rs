@@ -7,7 +7,8 @@ use crate::delivery::StoreKey;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Write to the black box: all parts, then durable, then answered by [`crate::crash::black_box::BlackBoxEvent`].
-    /// Comes before every other effect of the same input.
+    /// Comes before every other effect of the same input; no publication comes before the first write of a record is
+    /// answered, or has not been for [`crate::crash::black_box::BEFORE_NETWORK_MAX`].
     BlackBox(BlackBoxRequest),
     /// Do something with the store; the answer carries the ticket. Requests are carried out in order.
     Store(StoreTicket, StoreRequest),

@@ -158,6 +158,10 @@ impl Gateway {
             let help = "Words of the crash classifier by stage.";
             page.counter("telltale_crash_verdicts_total", help, &[("stage", stage)], count);
         }
+        for (what, count) in self.crash.dropped() {
+            let help = "What the crash classifier said and had no room for.";
+            page.counter("telltale_crash_dropped_total", help, &[("what", what)], count);
+        }
     }
 
     fn expose_black_box(&self, page: &mut Exposition) {
@@ -176,6 +180,9 @@ impl Gateway {
             ("telltale_blackbox_truncated_total", "Blocks for which a record had no room.", stat.truncated),
             ("telltale_blackbox_not_recorded_total", "Events that found no room, or no black box.", stat.not_recorded),
             ("telltale_blackbox_not_locked_total", "Confirmed crashes that found no lock.", stat.not_locked),
+            ("telltale_blackbox_overtaken_total", "Records that a message went before.", stat.overtaken),
+            ("telltale_blackbox_left_out_total", "Verdicts and reports missing in a record.", stat.left_out),
+            ("telltale_blackbox_unmarked_total", "Reports that the next start tells again.", stat.unmarked),
         ];
         for (name, help, value) in counters {
             page.counter(name, help, &[], value);

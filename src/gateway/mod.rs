@@ -44,7 +44,7 @@ use crate::time::{Clock, ClockChange, KernelBoot, MonoTime, TimeSource, WallRead
 use buses::Buses;
 use crash::Crash;
 use crew::{Crew, Occasion, Round, Scene};
-use dispatch::{Context, Dispatch};
+use dispatch::Dispatch;
 use owner::Owner;
 use position::Position;
 
@@ -203,9 +203,7 @@ impl Gateway {
         if self.stage == Stage::Stopped {
             return None;
         }
-        let context = Context { clock: &self.clock, privacy: self.owner.settings().privacy };
-        let recorded = self.crash.poll_effect(self.now);
-        if let Some(effect) = recorded.or_else(|| self.dispatch.next_effect(self.now, context)) {
+        if let Some(effect) = self.next_effect() {
             return Some(effect);
         }
         match self.stage {
@@ -237,6 +235,7 @@ impl Gateway {
             self.publisher.deadline(),
             self.publisher.group_deadline().filter(|_| self.tells_states()),
             self.dispatch.poll_timeout(),
+            self.publishing_held_until(),
             self.buses.poll_timeout(),
             self.save_due(),
             stopping,
@@ -312,6 +311,8 @@ impl Gateway {
             self.has_news = true;
         }
         self.publisher.touch(OWN_GROUP);
+        // Of what an earlier run left it is known now how long ago it was.
+        self.crew.call_all();
         match change {
             ClockChange::Acquired(source) => info!(source = source.name(), wall = %reading.wall, "wall time known"),
             ClockChange::Stepped(step_us) => {
@@ -335,8 +336,8 @@ impl Gateway {
             self.settings_changed();
         }
         let saved = match event {
-            StoreEvent::Opened(inventory) => inventory.values.as_slice(),
-            StoreEvent::Unavailable(_) => &[],
+            StoreEvent::Opened(inventory) => Some(inventory.values.as_slice()),
+            StoreEvent::Unavailable(_) => None,
             StoreEvent::Done(_) | StoreEvent::Failed(..) | StoreEvent::Loaded(..) => return,
         };
         if self.crew.is_released() {
@@ -344,11 +345,12 @@ impl Gateway {
             self.next_save = self.now;
             self.has_news = true;
         }
-        let restored = keep::restore(&mut self.signals, self.kernel, saved);
+        let values = saved.unwrap_or_default();
+        let restored = keep::restore(&mut self.signals, self.kernel, values);
         debug!(restored, "last known values are back");
         let view = view(self.now, self.kernel, &self.signals, &self.clock);
-        self.position.restore(saved, &view);
-        self.crash.restore(saved);
+        self.position.restore(values, &view);
+        self.crash.restore(values);
         self.crew.release(saved, &view);
         self.publisher.touch_all();
     }
@@ -551,7 +553,9 @@ impl Gateway {
             values.extend(self.position.save(&view, self.owner.open_since()));
             values.extend(self.owner.save());
         }
-        values.extend(self.crash.take_unsaved(all));
+        if self.dispatch.has_store() {
+            values.extend(self.crash.take_unsaved(all));
+        }
         self.dispatch.save(self.now, values);
     }
 }

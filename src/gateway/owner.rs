@@ -47,6 +47,20 @@ enum Knowledge {
     Known,
 }
 
+/// What the owner has settled, now or in an earlier run.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    privacy: bool,
+    assistance: bool,
+    contact: bool,
+}
+
+impl Said {
+    const fn all(self) -> bool {
+        self.privacy && self.assistance && self.contact
+    }
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Owner {
@@ -54,6 +68,7 @@ pub(super) struct Owner {
     knowledge: Knowledge,
     waiting: VecDeque<OwnerInput>,
     refused: u64,
+    has_said: Said,
     /// Since when privacy mode is off, in this run; none while it is on.
     open_since: Option<MonoTime>,
 }
@@ -65,6 +80,7 @@ impl Owner {
             knowledge: Knowledge::Awaited,
             waiting: VecDeque::new(),
             refused: 0,
+            has_said: Said { privacy: false, assistance: false, contact: false },
             open_since: None,
         }
     }
@@ -72,6 +88,16 @@ impl Owner {
     /// What counts now.
     pub(super) const fn settings(&self) -> Settings {
         self.settings
+    }
+
+    /// What counts is the owner's own word.
+    fn is_known(&self) -> bool {
+        self.knowledge == Knowledge::Known
+    }
+
+    /// Whether help may be offered is known: where the store could not tell, the owner must have said both.
+    pub(super) const fn says_of_help(&self) -> bool {
+        self.has_said.privacy && self.has_said.assistance
     }
 
     /// The earliest moment at which a place was received that may be told; none in privacy mode.
@@ -97,7 +123,7 @@ impl Owner {
     pub(super) fn restore(&mut self, event: &StoreEvent) -> bool {
         let before = self.settings;
         match event {
-            StoreEvent::Opened(inventory) if self.knowledge != Knowledge::Known => self.open(inventory),
+            StoreEvent::Opened(inventory) if !self.has_said.all() => self.open(inventory),
             StoreEvent::Unavailable(_) if self.knowledge == Knowledge::Awaited => {
                 warn!("what the owner has settled is not known without the store: no position leaves the car");
                 self.knowledge = Knowledge::Lost;
@@ -107,24 +133,38 @@ impl Owner {
         self.settings != before
     }
 
+    /// What the owner has not said in this run is as it was settled before.
     fn open(&mut self, inventory: &StoreInventory) {
         let saved = inventory.values.iter().find(|(name, _)| name == SAVED);
-        let settings = match saved {
+        let settings: Option<Settings> = match saved {
             Some((_, bytes)) => serde_json::from_slice(bytes).ok(),
             None => inventory.incident.is_none().then_some(Settings::FIRST),
         };
-        if settings.is_none() {
+        let Some(settings) = settings else {
             warn!("what the owner has settled was lost: no position leaves the car until it is settled again");
+            if !self.is_known() {
+                self.knowledge = Knowledge::Lost;
+            }
+            return;
+        };
+        let Settings { privacy, assistance, emergency_contact } = self.settings;
+        self.settings = Settings {
+            privacy: if self.has_said.privacy { privacy } else { settings.privacy },
+            assistance: if self.has_said.assistance { assistance } else { settings.assistance },
+            emergency_contact: if self.has_said.contact { emergency_contact } else { settings.emergency_contact },
+        };
+        if !self.has_said.privacy {
+            self.open_since = (settings.privacy == Privacy::Off).then_some(MonoTime::ZERO);
         }
-        self.knowledge = if settings.is_some() { Knowledge::Known } else { Knowledge::Lost };
-        self.settings = settings.unwrap_or(Settings::UNKNOWN);
-        self.open_since = (self.settings.privacy == Privacy::Off).then_some(MonoTime::ZERO);
+        self.has_said = Said { privacy: true, assistance: true, contact: true };
+        self.knowledge = Knowledge::Known;
     }
 
     /// Privacy mode from now on; the event when that is news.
     pub(super) fn set_privacy(&mut self, now: MonoTime, privacy: Privacy) -> Option<Event> {
         let event = Event::new("privacy.changed", now, json!({ "privacy": privacy.name() }));
         info!(privacy = privacy.name(), "the owner settled privacy mode");
+        self.has_said.privacy = true;
         self.open_since = match privacy {
             Privacy::On => None,
             Privacy::Off => self.open_since.or(Some(now)),
@@ -140,11 +180,15 @@ impl Owner {
         };
         let event = Event::new("consent.changed", now, json!({ "given": given })).about(purpose.name());
         info!(purpose = purpose.name(), given, "the owner settled consent");
+        match purpose {
+            Purpose::Assistance => self.has_said.assistance = true,
+            Purpose::EmergencyContact => self.has_said.contact = true,
+        }
         self.settle(settings, event)
     }
 
     fn settle(&mut self, settings: Settings, event: Event) -> Option<Event> {
-        let is_news = self.settings != settings || self.knowledge != Knowledge::Known;
+        let is_news = self.settings != settings || !self.is_known();
         self.knowledge = Knowledge::Known;
         self.settings = settings;
         is_news.then_some(event)
@@ -152,7 +196,7 @@ impl Owner {
 
     /// To be kept; nothing while the owner's word is not known, so that a better store is not overwritten.
     pub(super) fn save(&self) -> Option<(String, Vec<u8>)> {
-        if self.knowledge != Knowledge::Known {
+        if !self.is_known() {
             return None;
         }
         Some((SAVED.to_owned(), serde_json::to_vec(&self.settings).ok()?))
@@ -162,7 +206,7 @@ impl Owner {
     pub(super) fn describe(&self) -> Json {
         json!({
             "privacy": self.settings.privacy.name(),
-            "is_settled": self.knowledge == Knowledge::Known,
+            "is_settled": self.is_known(),
             "consent": {
                 "assistance": self.settings.assistance,
                 "emergency_contact": self.settings.emergency_contact,
@@ -241,8 +285,10 @@ mod tests {
         owner.restore(&StoreEvent::Unavailable("no disk".to_owned()));
         assert_eq!(owner.next(), Some(OwnerInput::Privacy { privacy: Privacy::Off }));
         assert!(owner.set_privacy(MonoTime::ZERO, Privacy::Off).is_some());
-        assert!(!owner.restore(&opened(Some(br#"{"privacy":"on","assistance":true,"emergency_contact":true}"#), None)));
-        assert_eq!(owner.settings(), Settings { privacy: Privacy::Off, ..Settings::UNKNOWN });
+        assert!(owner.restore(&opened(Some(br#"{"privacy":"on","assistance":true,"emergency_contact":true}"#), None)));
+        let settings = Settings { privacy: Privacy::Off, assistance: true, emergency_contact: true };
+        assert_eq!(owner.settings(), settings, "of what the owner did not say the store knows");
+        assert!(!owner.restore(&opened(None, None)));
         let mut full = Owner::new();
         for _ in 0..=MAX_WAITING {
             full.say(OwnerInput::Privacy { privacy: Privacy::On });

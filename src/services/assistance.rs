@@ -22,7 +22,7 @@
 //! |---|---|---|
 //! | `accepted` | owner or contact | help is requested; it can still be called off by whoever accepted, and by the owner |
 //! | `declined` | owner; or the contact after the owner's silence, unless the crash is serious | nothing |
-//! | `cancelled` | owner, contact, privacy mode, consent withdrawn | nothing; a request that went out is called off |
+//! | `cancelled` | owner, contact, privacy mode, consent withdrawn | nothing; a request that went out is called off. In a serious crash what the contact calls off before anybody has answered is their refusal |
 //! | `unanswered` | nobody in time; serious: not the owner, nor did the contact accept | serious: help is requested; else nothing |
 //!
 //! An offer that nobody has answered becomes a request when the crash turns out to be serious: `unanswered` is told again.
@@ -39,7 +39,10 @@
 //! a reboot by the wall clock, and anew where that is not known: rather asked for longer than forgotten.
 //!
 //! A crash that was confirmed and not graded when the power went is offered help for by the next run, whatever its
-//! severity was so far: nobody will grade it any more. One that was graded and not told is when it is bad enough.
+//! severity was so far: nobody will grade it any more. One that was graded and not told is when it is bad enough. Help
+//! for it waits for a place among the offers ([`MAX_OFFERS`]), and up to [`CLOCK_AWAITED`] for a clock that was set: a
+//! car whose power comes back after [`URGENT_WITHIN`] asks the owner first whatever the severity, and after [`KEPT`]
+//! nobody. Where it stays unknown how long ago the crash was, it counts as recent.
 //!
 //! # Events
 //!
@@ -64,11 +67,11 @@
 //! ```
 
 mod findings;
+mod left;
 mod offer;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tracing::debug;
 
@@ -81,6 +84,7 @@ use crate::time::MonoTime;
 use super::moment::Moment;
 use super::owner::{Choice, Party, Purpose};
 use super::{Answer, Cx, Event, Recovered, Service, Settings, View, crash_id, doc};
+use left::{Choose, Left, Ungraded};
 use offer::{Asked, Offer, Phase, Reply};
 
 /// So long an ended offer can be answered still: late acceptance, and calling off. Longer than help takes to come.
@@ -89,6 +93,18 @@ pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Offers that are known at one time. A pile-up is one crash with several impacts; a fifth crash within the minutes in
 /// which offers are open ends the oldest as unanswered.
 pub const MAX_OFFERS: usize = 4;
+
+/// Crashes of earlier runs that are to be offered help for: more than the black box holds. One more, and the oldest is
+/// offered at once.
+pub const MAX_LEFT: usize = 8;
+
+/// A crash of an earlier run that is longer ago is not urgent any more: help was called by others, or whoever was in the
+/// car has left it (assumed).
+pub const URGENT_WITHIN: Duration = Duration::from_secs(60 * 60);
+
+/// So long a clock is waited for that was set, by satellites or the network, and tells how long ago a crash was: a receiver
+/// has a fix within 30 s of a cold start.
+pub const CLOCK_AWAITED: Duration = Duration::from_secs(30);
 
 /// The service.
 #[derive(Debug)]
@@ -102,31 +118,15 @@ pub struct Assistance {
     unsaid: Option<u32>,
     /// The crash of this run that becomes an offer when it is graded badly enough.
     ungraded: Option<Ungraded>,
-    /// The same of an earlier run, until it becomes one.
-    left: Option<Ungraded>,
-}
-
-/// A crash that is confirmed and not yet graded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Ungraded {
-    /// Named so that it is told from an offer where both are saved.
-    #[serde(rename = "ungraded")]
-    id: String,
-    crash: Json,
-    is_urgent: bool,
-}
-
-impl Ungraded {
-    fn new(id: String, verdict: &Verdict) -> Self {
-        Self { id, crash: findings::of(verdict), is_urgent: is_urgent(verdict) }
-    }
+    /// Those of earlier runs that become offers, the oldest first.
+    left: Vec<Left>,
 }
 
 impl Assistance {
     /// With the deployment's settings.
     #[must_use]
     pub const fn new(settings: AssistanceSettings) -> Self {
-        Self { settings, offers: Vec::new(), heard: None, unsaid: None, ungraded: None, left: None }
+        Self { settings, offers: Vec::new(), heard: None, unsaid: None, ungraded: None, left: Vec::new() }
     }
 
     fn hear(&mut self, cx: &mut Cx<'_>, verdict: &Verdict) {
@@ -138,6 +138,7 @@ impl Assistance {
             return;
         }
         let id = crash_id(cx.boot, verdict.event);
+        let crash = |id| Ungraded::new(id, verdict, Moment::Here(verdict.contact));
         let known = self.offers.iter().position(|offer| offer.id == id);
         let before = self.ungraded.take();
         if !may_speak(cx.settings) {
@@ -145,28 +146,54 @@ impl Assistance {
                 self.unsaid = Some(verdict.event);
             }
         } else if let Some(index) = known {
-            self.update_offer(cx, index, verdict);
+            self.update_offer(cx, index, findings::of(verdict), is_urgent(verdict));
         } else if self.reaches_threshold(verdict) {
-            self.make_offer(cx, Ungraded::new(id, verdict));
+            self.make_offer(cx, crash(id));
         } else if verdict.stage < Stage::Graded {
-            self.ungraded = Some(Ungraded::new(id, verdict));
+            self.ungraded = Some(crash(id));
         }
         cx.out.save_now |= self.ungraded != before;
     }
 
-    /// A crash of an earlier run, whose offer went with the power unless it is known.
+    /// A crash of an earlier run, of which the black box knows the last word: newer than what was saved.
     fn recall(&mut self, cx: &mut Cx<'_>, recovered: &Recovered) {
-        let Recovered { crash, verdict } = recovered;
-        if verdict.stage < Stage::Graded || self.reaches_threshold(verdict) {
-            self.make_up(cx, Ungraded::new(crash.clone(), verdict));
+        let Recovered { crash, verdict, at } = recovered;
+        let is_offered = self.find(crash).is_some();
+        let before = self.left.len();
+        self.left.retain(|left| !left.is(crash));
+        let is_wanted = is_offered || verdict.stage < Stage::Graded || self.reaches_threshold(verdict);
+        cx.out.save_now |= is_wanted || self.left.len() < before;
+        if is_wanted {
+            self.left.push(Left::new(Ungraded::new(crash.clone(), verdict, *at), cx.now));
         }
     }
 
-    /// Offers what an earlier run would have offered, unless it did.
-    fn make_up(&mut self, cx: &mut Cx<'_>, left: Ungraded) {
-        let is_known = self.offers.iter().any(|offer| offer.id == left.id);
-        if !is_known && may_speak(cx.settings) {
-            self.make_offer(cx, left);
+    fn find(&self, id: &str) -> Option<usize> {
+        self.offers.iter().position(|offer| offer.id == id)
+    }
+
+    /// Offers what earlier runs would have offered, as soon as it can be, and brings up to date what they did offer.
+    fn make_up(&mut self, cx: &mut Cx<'_>) {
+        let is_crowded = self.left.len() > MAX_LEFT;
+        for (index, mut left) in std::mem::take(&mut self.left).into_iter().enumerate() {
+            let choice = if may_speak(cx.settings) { left.choose(cx) } else { Choose::Drop };
+            let is_forced = is_crowded && index == 0;
+            let has_room = self.offers.len() < MAX_OFFERS || self.offers.iter().any(|offer| offer.phase != Phase::Open);
+            match choice {
+                Choose::Drop => cx.out.save_now = true,
+                Choose::Wait if !is_forced => self.left.push(left),
+                Choose::Wait | Choose::Offer | Choose::OfferCalmly => {
+                    left.crash.is_urgent &= choice != Choose::OfferCalmly;
+                    if let Some(known) = self.find(&left.crash.id) {
+                        cx.out.save_now = true;
+                        self.update_offer(cx, known, left.crash.crash, left.crash.is_urgent);
+                    } else if has_room || is_forced {
+                        self.make_offer(cx, left.crash);
+                    } else {
+                        self.left.push(left);
+                    }
+                }
+            }
         }
     }
 
@@ -178,8 +205,12 @@ impl Assistance {
     }
 
     fn make_offer(&mut self, cx: &mut Cx<'_>, crash: Ungraded) {
-        if self.offers.len() >= MAX_OFFERS {
-            let index = self.offers.iter().position(|offer| offer.phase != Phase::Open).unwrap_or(0);
+        while self.offers.len() >= MAX_OFFERS {
+            // Help that is under way can be called off for as long as there is room to know of it.
+            let is_done = |offer: &Offer| offer.phase != Phase::Open && !offer.concerns_helpers();
+            let done = self.offers.iter().position(is_done);
+            let ended = || self.offers.iter().position(|offer| offer.phase != Phase::Open);
+            let index = done.or_else(ended).unwrap_or(0);
             let mut oldest = self.offers.remove(index);
             if oldest.phase == Phase::Open {
                 end_unanswered(cx, &mut oldest, Party::Owner);
@@ -209,14 +240,13 @@ impl Assistance {
         }
     }
 
-    fn update_offer(&mut self, cx: &mut Cx<'_>, index: usize, verdict: &Verdict) {
+    fn update_offer(&mut self, cx: &mut Cx<'_>, index: usize, crash: Json, is_urgent: bool) {
         let Some(mut offer) = self.offers.get(index).cloned() else { return };
-        let crash = findings::of(verdict);
         if offer.crash == crash {
             return;
         }
         offer.crash = crash;
-        let has_become_urgent = is_urgent(verdict) && !offer.is_urgent;
+        let has_become_urgent = is_urgent && !offer.is_urgent;
         offer.is_urgent |= has_become_urgent;
         if offer.phase == Phase::Unanswered && has_become_urgent {
             end_unanswered(cx, &mut offer, Party::Owner);
@@ -248,6 +278,8 @@ impl Assistance {
                 tell(cx, "assistance.accepted", offer, json!({ "by": by.name(), "crash": offer.crash }));
             }
             (Choice::Decline, Phase::Open) => take_refusal(cx, offer, by),
+            // Nor does the contact call off what an owner who lies unconscious may need.
+            (Choice::Cancel, Phase::Open) if by != Party::Owner && offer.is_urgent => take_refusal(cx, offer, by),
             (Choice::Cancel, Phase::Open | Phase::Accepted | Phase::Unanswered) if offer.may_cancel(by) => {
                 offer.end(Phase::Cancelled, cx.now);
                 tell_of_cancel(cx, offer, by.name());
@@ -320,10 +352,6 @@ impl Service for Assistance {
         if let Some(verdict) = cx.verdict {
             self.hear(cx, verdict);
         }
-        if let Some(left) = self.left.take() {
-            self.make_up(cx, left);
-            cx.out.save = true;
-        }
         if let Some(recovered) = cx.recovered {
             self.recall(cx, recovered);
         }
@@ -331,10 +359,11 @@ impl Service for Assistance {
             self.take_answer(cx, answer);
         }
         self.look_at_the_clock(cx);
+        self.make_up(cx);
     }
 
     fn deadline(&self) -> Option<MonoTime> {
-        self.offers.iter().filter_map(Offer::due).min()
+        self.offers.iter().filter_map(Offer::due).chain(self.left.iter().filter_map(Left::due)).min()
     }
 
     fn state(&self, view: &View<'_>) -> Json {
@@ -347,20 +376,35 @@ impl Service for Assistance {
     }
 
     fn save(&self, view: &View<'_>) -> Json {
-        let ungraded = self.ungraded.iter().chain(&self.left).map(|ungraded| json!(ungraded));
+        let ungraded = self.left.iter().map(|left| &left.crash).chain(&self.ungraded);
+        let ungraded = ungraded.map(|crash| crash.save(view));
         self.offers.iter().map(|offer| offer.save(view)).chain(ungraded).collect()
     }
 
     fn restore(&mut self, saved: &Json, view: &View<'_>) {
         let saved = saved.as_array().map(Vec::as_slice).unwrap_or_default();
-        let mut offers: Vec<_> = saved.iter().filter_map(|saved| Offer::restored(saved, view)).collect();
-        offers.truncate(MAX_OFFERS);
+        let restored = saved.iter().filter_map(|saved| Offer::restored(saved, view)).take(MAX_OFFERS);
+        let mut offers: Vec<_> = restored.collect();
         for asked in offers.iter_mut().flat_map(|offer| offer.asked.iter_mut()) {
             let elapsed = asked.at.until(view.now, view.clock).unwrap_or_default();
             asked.due = view.now + self.window(asked.party).saturating_sub(elapsed);
         }
+        offers.retain(|offer| self.find(&offer.id).is_none());
+        offers.append(&mut self.offers);
         self.offers = offers;
-        self.left = saved.iter().find_map(|saved| Ungraded::deserialize(saved).ok());
+        let crashes = saved.iter().filter_map(|saved| Ungraded::restored(saved, view)).take(MAX_LEFT + 1);
+        let mut left: Vec<_> = crashes.map(|crash| Left::new(crash, view.now)).collect();
+        left.retain(|left| !self.left.iter().any(|newer| newer.is(&left.crash.id)));
+        left.append(&mut self.left);
+        self.left = left;
+    }
+
+    fn rejoin(&mut self, saved: &Json, view: &View<'_>) {
+        self.restore(saved, view);
+    }
+
+    fn holds(&self) -> bool {
+        !self.left.is_empty() || self.ungraded.is_some()
     }
 }
 
@@ -430,5 +474,7 @@ fn event(kind: &'static str, offer: &Offer, at: MonoTime, data: Json) -> Event {
     Event { lane: Lane::Critical, ..Event::new(kind, at, data).about(&offer.id).with_position() }
 }
 
+#[cfg(test)]
+mod left_tests;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `Vehicle.Restraint.*`, `Vehicle.Cabin.Seat.*.Airbag.IsDeployed` | a restraint fired: an automatic record |
 //! | `Vehicle.Cabin.EmergencyCall.IsButtonPressed` (overlay) | held for [`SOS_HOLD`]: a manual record |
-//! | `Vehicle.Cabin.Seat.*.IsBelted` | occupants, by their fastened belts |
+//! | `Vehicle.Cabin.Seat.*.IsBelted`, `.OccupancyStatus` | occupants: fastened belts, or occupied seats where those are more |
 //! | the last believed place, and those of [`WAY_STEP`] and twice that before | position, direction, N1, N2 |
 //! | the classifier's verdict | additional data of Euro NCAP TB 040, where ΔV was measured in full |
 //!
@@ -33,6 +33,7 @@
 //!
 //! The incident is saved in one commit with its record, so that no identifier comes twice and an interrupted incident
 //! goes on; what the classifier said of it is saved as soon as it is said. Nothing is sent again only because of a restart.
+//! A record that went with the power is made by the next run, where the restraint still says that it has fired.
 //!
 //! # Events
 //!

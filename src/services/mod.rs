@@ -44,6 +44,7 @@ pub use drive::{DriveState, Motion, Phase};
 pub use ecall::Ecall;
 pub use fuel::Fuel;
 pub use ignition::Ignition;
+pub use moment::Moment;
 pub use odometer::Odometer;
 pub use owner::{Answer, OwnerInput, Settings};
 pub use place::Place;
@@ -83,6 +84,8 @@ pub struct Recovered {
     pub crash: String,
     /// The last word on it. Its times are of that run.
     pub verdict: Verdict,
+    /// Its contact.
+    pub at: Moment,
 }
 
 /// What a crash is called, in every message about it and across restarts: `<boot>-crash-<event>`.
@@ -197,6 +200,16 @@ pub trait Service {
     /// Takes back what [`Self::save`] gave in an earlier run; called at most once, before the first update. What it
     /// cannot read it ignores: a newer version may have written it.
     fn restore(&mut self, saved: &Json, view: &View<'_>);
+
+    /// The store has opened only now, after updates without it: takes back of what [`Self::save`] gave in an earlier run
+    /// what people wait for, beside what this run has made. Most services have gone on without.
+    fn rejoin(&mut self, _saved: &Json, _view: &View<'_>) {}
+
+    /// It knows of a crash what must not be forgotten, and what nothing but its saved state tells: while that is not
+    /// durable, the black box keeps the record.
+    fn holds(&self) -> bool {
+        false
+    }
 }
 
 /// The services of a car.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::signals::At;
-use crate::time::{Clock, MonoTime, Stamp};
+use crate::time::{Clock, KernelBoot, MonoTime, Stamp, TimeSource};
 
 use super::View;
 
 /// When something happened: in this boot, or in an earlier one, of which only the stamp is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moment {
+pub enum Moment {
     /// In this boot.
     Here(MonoTime),
     /// In an earlier boot.
@@ -17,9 +17,15 @@ pub(super) enum Moment {
 }
 
 impl Moment {
+    /// What a stamp means at `now` in the boot `kernel`.
+    #[must_use]
+    pub fn of(stamp: Stamp, kernel: KernelBoot, now: MonoTime) -> Self {
+        if stamp.boot == kernel { Self::Here(stamp.mono.min(now)) } else { Self::Earlier(stamp) }
+    }
+
     /// From a stamp that was saved, perhaps by an earlier run in the same boot.
     pub(super) fn restored(stamp: Stamp, view: &View<'_>) -> Self {
-        if stamp.boot == view.boot { Self::Here(stamp.mono.min(view.now)) } else { Self::Earlier(stamp) }
+        Self::of(stamp, view.boot, view.now)
     }
 
     /// To be saved.
@@ -35,6 +41,21 @@ impl Moment {
         match self {
             Self::Here(mono) => At::Mono(mono),
             Self::Earlier(stamp) => stamp.wall.map_or(At::Unknown, |wall| At::Wall(wall.wall)),
+        }
+    }
+
+    /// The same for sure: across a reboot by clocks that were set at both ends. One that nobody has set may be wrong by
+    /// days, or count from 1970.
+    pub(super) fn surely_until(self, now: MonoTime, clock: &Clock) -> Option<Duration> {
+        let is_set = self.is_dated() && clock.source().is_some_and(|source| source > TimeSource::Rtc);
+        if is_set || self.here().is_some() { self.until(now, clock) } else { None }
+    }
+
+    /// The time since is known, or will be once the clock is set.
+    pub(super) fn is_dated(self) -> bool {
+        match self {
+            Self::Here(_) => true,
+            Self::Earlier(stamp) => stamp.wall.is_some_and(|wall| wall.source > TimeSource::Rtc),
         }
     }
 
@@ -65,7 +86,6 @@ mod tests {
     use super::*;
     use crate::services::testkit::{clock_at, view_parts};
     use crate::signals::Signals;
-    use crate::time::KernelBoot;
 
     #[test]
     fn a_span_across_a_reboot_needs_the_wall_time_at_both_ends() {

@@ -35,6 +35,11 @@
 //!    the older data, newest first, until [`BEFORE`] is reached.
 //! 3. `Dismissed` frees the slot, `Confirmed` locks it. [`AFTER`] after the last contact the record is closed.
 //!
+//! 4. Nothing is published while the first write of a record is not answered ([`Recorder::held_until`]), so that a message
+//!    about a crash never is all that is left of it. That is a few milliseconds at each suspicion, also at one that comes to
+//!    nothing. It ends after [`BEFORE_NETWORK_MAX`], counted in [`Stat::overtaken`], and at once where the write was given
+//!    up, or there is no black box. The store is asked meanwhile.
+//!
 //! An event that begins while the record before it is still being written gets its own record beside it; each has the
 //! data of both. A third one ends the first.
 //!
@@ -50,8 +55,9 @@
 //! The table holds, from the suspicion on, the id that the crash report will have: its run, the critical lane, the next
 //! sequence of that lane. When the report is made, it goes into the record as it goes into the store, and when the store
 //! has committed it, or the broker has it, the table says so. A later run finds what is not marked and tells it under the
-//! same id: in the store that is the same key, at a subscriber the same event. A record whose very first write was cut by
-//! the power has no name: it is shown, and not told.
+//! same id: in the store that is the same key, at a subscriber the same event. It marks it once the services have heard of
+//! the crash too, and what they made of it is durable. A record whose very first write was cut by the power has no name: it
+//! is shown, and not told.
 
 mod block;
 mod channel;
@@ -126,6 +132,10 @@ pub const CALM_PERIOD: Duration = Duration::from_millis(100);
 
 /// A pulse takes at most so long from its contact (49 CFR 563: 300 ms).
 pub const PULSE: Duration = Duration::from_millis(300);
+
+/// Nothing is published before the first write of a record is answered, but for so long at most, from the suspicion on.
+/// Help for people outranks the record: a disk that does not answer must not silence the car.
+pub const BEFORE_NETWORK_MAX: Duration = Duration::from_millis(100);
 
 /// A write that fails is tried so often; then it is given up and counted.
 pub const ATTEMPTS: u32 = 3;

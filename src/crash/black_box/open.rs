@@ -16,7 +16,8 @@ const CHUNK_SAMPLES: u64 = 3_000;
 const CHUNK_VALUES: u64 = 500;
 const _: () = assert!(CHUNK_SAMPLES * SAMPLE_BYTES + CHUNK_VALUES * VALUE_BYTES <= PAYLOAD_MAX as u64, "one block");
 
-/// Blocks that wait for the file to be opened; above, verdicts are left out. An event has some ten.
+/// Blocks that wait for the file to be opened, or for the disk to answer; above, verdicts and the report are left out and
+/// counted. An event has some ten.
 const PENDING_MAX: usize = 64;
 
 /// What is kept in RAM.
@@ -72,6 +73,8 @@ pub(super) struct Open {
     pub(super) slot: Slot,
     pub(super) has_report: bool,
     pub(super) is_refused_lock: bool,
+    /// When it began, until its first block is asked for: nothing is published before that one is on disk.
+    pub(super) holds: Option<MonoTime>,
     record: u32,
     sequence: u32,
     /// Bytes of the slot that are taken.
@@ -109,6 +112,7 @@ impl Open {
             slot,
             has_report: false,
             is_refused_lock: false,
+            holds: Some(now),
             record: 0,
             sequence: 0,
             used: 0,
@@ -130,26 +134,31 @@ impl Open {
         self.record = record;
     }
 
-    /// Another word on this event.
-    pub(super) fn hear(&mut self, verdict: &Verdict) {
+    /// Another word on this event; false when there was no room for it.
+    #[must_use]
+    pub(super) fn hear(&mut self, verdict: &Verdict) -> bool {
         if verdict.impacts > self.impacts || verdict.contact > self.last_contact {
             self.impacts = verdict.impacts;
             self.last_contact = verdict.at;
             self.closes = self.closes.max(verdict.at + AFTER);
             self.write_by(verdict.at);
         }
-        self.push(Kind::Verdict, verdict.at, verdict_code::encode(verdict));
+        self.push(Kind::Verdict, verdict.at, verdict_code::encode(verdict))
     }
 
-    pub(super) fn take_report(&mut self, now: MonoTime, bytes: Vec<u8>) {
+    /// Its report was made; false when there was no room for it.
+    #[must_use]
+    pub(super) fn take_report(&mut self, now: MonoTime, bytes: Vec<u8>) -> bool {
         self.has_report = true;
-        self.push(Kind::Report, now, bytes);
+        self.push(Kind::Report, now, bytes)
     }
 
-    fn push(&mut self, kind: Kind, at: MonoTime, payload: Vec<u8>) {
-        if self.pending.len() < PENDING_MAX && payload.len() <= PAYLOAD_MAX {
+    fn push(&mut self, kind: Kind, at: MonoTime, payload: Vec<u8>) -> bool {
+        let has_room = self.pending.len() < PENDING_MAX && payload.len() <= PAYLOAD_MAX;
+        if has_room {
             self.pending.push(Pending { kind, from: at, to: at, payload });
         }
+        has_room
     }
 
     pub(super) fn close_at(&mut self, at: MonoTime) {

@@ -12,12 +12,15 @@ use super::header::{CrashId, Header, Lock, Slot, SlotState};
 use super::open::{Open, Rings};
 use super::ring::Ring;
 use super::{
-    ATTEMPTS, BEFORE, BlackBoxEvent, BlackBoxRequest, PULSE_LEAD, SAMPLES_PER_SECOND_MAX, VALUES_PER_SECOND_MAX, Write,
-    ring_capacity,
+    ATTEMPTS, BEFORE, BEFORE_NETWORK_MAX, BlackBoxEvent, BlackBoxRequest, PULSE_LEAD, SAMPLES_PER_SECOND_MAX,
+    VALUES_PER_SECOND_MAX, Write, ring_capacity,
 };
 
 /// Records that are written at once: an event, and one that begins before the first is over.
 const OPEN_MAX: usize = 2;
+
+/// Records that wait for a disk that does not answer: the next event is not recorded, and counted.
+const HELD_MAX: usize = 4;
 
 /// Who records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,13 @@ pub struct Stat {
     pub not_recorded: u64,
     /// Confirmed crashes that found no lock.
     pub not_locked: u64,
+    /// Records before whose first write was answered something was published, after [`BEFORE_NETWORK_MAX`].
+    pub overtaken: u64,
+    /// Verdicts and reports that are missing in a record: too many waited for the disk, or a report was too large.
+    pub left_out: u64,
+    /// Reports of this run that stay marked as not told: too many waited to be durable. The next start tells them again,
+    /// under their ids.
+    pub unmarked: u64,
     /// The sum of the times from the asking for a write to its answer.
     pub write_time: Duration,
     /// The longest of them.
@@ -76,6 +86,8 @@ enum File {
 struct Busy {
     request: BlackBoxRequest,
     since: MonoTime,
+    /// When the record began whose first block is in it; the later one of two.
+    holds: Option<MonoTime>,
     failures: u32,
     /// It failed and is to be asked for once more.
     is_due: bool,
@@ -199,7 +211,7 @@ impl Recorder {
         }
         let is_deployed = verdict.evidence.restraints != 0;
         if let Some(open) = self.open.iter_mut().find(|open| open.crash == crash) {
-            open.hear(verdict);
+            self.stat.left_out += u64::from(!open.hear(verdict));
         }
         self.change(crash, |slot| slot.stage = Some(verdict.stage));
         if verdict.stage >= Stage::Confirmed {
@@ -225,13 +237,16 @@ impl Recorder {
     pub fn report(&mut self, now: MonoTime, event: u32, id: RecordId, bytes: Vec<u8>) {
         let crash = CrashId::new(self.identity.boot, event);
         if let Some(open) = self.open.iter_mut().find(|open| open.crash == crash) {
-            open.take_report(now, bytes);
+            self.stat.left_out += u64::from(!open.take_report(now, bytes));
         }
         self.change(crash, |slot| slot.report_seq = id.seq);
     }
 
     /// The report under that id is durable in the store or delivered, or there is nothing to tell under it.
     pub fn reported(&mut self, id: RecordId) {
+        for open in self.open.iter_mut().filter(|open| open.slot.report() == id) {
+            open.slot.is_reported = true;
+        }
         let File::Ready(header) = &mut self.file else { return };
         for slot in header.slots.iter_mut().filter(|slot| slot.is_unreported() && slot.report() == id) {
             slot.is_reported = true;
@@ -241,6 +256,17 @@ impl Recorder {
             }
             self.is_changed = true;
         }
+    }
+
+    /// It is not known yet what earlier runs have recorded.
+    #[must_use]
+    pub const fn is_opening(&self) -> bool {
+        matches!(self.file, File::Opening)
+    }
+
+    /// Nobody waits any more for a report of this run to be durable.
+    pub const fn leave_unmarked(&mut self) {
+        self.stat.unmarked += 1;
     }
 
     /// What an earlier run left turned out to be how far an event had come.
@@ -320,7 +346,9 @@ impl Recorder {
         self.find_places();
         let File::Ready(header) = &mut self.file else { return None };
         let mut writes = Vec::new();
+        let mut holds = None;
         for open in &mut self.open {
+            holds = holds.max(open.holds.take());
             let written = open.write(now, &self.rings, &mut writes);
             self.stat.truncated += written.truncated;
             if written.is_ended
@@ -344,7 +372,7 @@ impl Recorder {
         }
         self.next_ticket += 1;
         let request = BlackBoxRequest { ticket: self.next_ticket, writes };
-        self.busy = Some(Busy { request: request.clone(), since: now, failures: 0, is_due: false });
+        self.busy = Some(Busy { request: request.clone(), since: now, holds, failures: 0, is_due: false });
         Some(request)
     }
 
@@ -355,6 +383,21 @@ impl Recorder {
             return None;
         }
         self.open.iter().map(Open::due).min()
+    }
+
+    /// Until when nothing may be published, as the first write of a record is not answered; none when all may.
+    #[must_use]
+    pub fn held_until(&self, now: MonoTime) -> Option<MonoTime> {
+        let asked = self.busy.as_ref().and_then(|busy| busy.holds);
+        let began = self.open.iter().filter_map(|open| open.holds).chain(asked).max()?;
+        Some(began + BEFORE_NETWORK_MAX).filter(|until| *until > now)
+    }
+
+    /// Something is published: what holds it no more, though it is not on disk, is overtaken.
+    pub fn published(&mut self) {
+        let asked = self.busy.as_mut().and_then(|busy| busy.holds.take());
+        let waiting = self.open.iter_mut().filter_map(|open| open.holds.take()).chain(asked);
+        self.stat.overtaken += waiting.count() as u64;
     }
 
     /// Nothing is being written or waits for it.
@@ -378,11 +421,11 @@ impl Recorder {
     // --- records ----------------------------------------------------------------------------------------------------
 
     fn begin(&mut self, now: MonoTime, crash: CrashId, verdict: &Verdict, wall: Option<WallStamp>, report_seq: u32) {
-        self.stat.records += 1;
-        if matches!(self.file, File::Unavailable) {
-            self.stat.not_recorded += 1;
+        if matches!(self.file, File::Unavailable) || self.open.len() >= HELD_MAX {
+            self.stat.not_recorded += u64::from(verdict.stage == Stage::Suspected);
             return;
         }
+        self.stat.records += 1;
         if self.open.len() >= OPEN_MAX
             && let Some(oldest) = self.open.first_mut()
         {

@@ -332,6 +332,76 @@ fn a_failing_disk_is_asked_again_and_then_given_up_for_that_write() {
     assert_eq!(recorder.stat().not_recorded, 1);
 }
 
+/// A recorder with a file, a suspicion at 2 ms, and its first write.
+fn suspected() -> (Recorder, BlackBoxRequest) {
+    let mut recorder = recorder(100.0);
+    recorder.handle(ms(0), &BlackBoxEvent::Opened(Box::new(Disk::new(Duration::ZERO).contents())));
+    assert_eq!((recorder.poll(ms(0)), recorder.held_until(ms(0))), (None, None), "nothing to write, nothing held");
+    recorder.verdict(ms(2), &verdict(1, Stage::Suspected, ms(2)), None, 1);
+    assert!(recorder.held_until(ms(2)).is_some(), "held before it is asked for");
+    let first = recorder.poll(ms(2)).expect("a suspicion is written at once");
+    (recorder, first)
+}
+
+#[test]
+fn nothing_is_published_before_the_first_write_of_a_record_is_answered() {
+    let limit = ms(2) + BEFORE_NETWORK_MAX;
+    let answers: [fn(u64) -> BlackBoxEvent; 2] =
+        [BlackBoxEvent::Written, |_| BlackBoxEvent::Unavailable("gone".to_owned())];
+    for answer in answers {
+        let (mut recorder, first) = suspected();
+        recorder.verdict(ms(20), &verdict(1, Stage::Confirmed, ms(20)), None, 1);
+        assert_eq!((recorder.poll(ms(20)), recorder.held_until(ms(20))), (None, Some(limit)));
+        recorder.handle(ms(30), &answer(first.ticket));
+        let _ = recorder.poll(ms(30));
+        assert_eq!(recorder.held_until(ms(30)), None, "the writes after the first hold nothing");
+        recorder.published();
+        assert_eq!(recorder.stat().overtaken, 0);
+    }
+    let (mut recorder, first) = suspected();
+    for attempt in 1..=u64::from(ATTEMPTS) {
+        assert_eq!(recorder.held_until(ms(attempt)), Some(limit));
+        recorder.handle(ms(3), &BlackBoxEvent::Failed(first.ticket, "I/O error".to_owned()));
+    }
+    assert_eq!(recorder.held_until(ms(3)), None, "it is given up");
+}
+
+#[test]
+fn a_disk_that_does_not_answer_is_overtaken_at_the_limit_and_counted_once_a_record() {
+    let (mut recorder, _) = suspected();
+    let limit = ms(2) + BEFORE_NETWORK_MAX;
+    assert_eq!(recorder.held_until(limit - Duration::from_millis(1)), Some(limit));
+    assert_eq!((recorder.held_until(limit), recorder.stat().overtaken), (None, 0), "nothing was published yet");
+    recorder.published();
+    recorder.published();
+    assert_eq!(recorder.stat().overtaken, 1);
+    // The next record's first write waits behind the one that is not answered.
+    recorder.verdict(ms(9_000), &verdict(2, Stage::Suspected, ms(9_000)), None, 1);
+    assert_eq!(recorder.held_until(ms(9_000)), Some(ms(9_000) + BEFORE_NETWORK_MAX));
+    recorder.verdict(ms(9_050), &verdict(2, Stage::Dismissed, ms(9_050)), None, 1);
+    assert_eq!(recorder.held_until(ms(9_050)), None, "nothing is left to be written");
+    recorder.published();
+    assert_eq!(recorder.stat().overtaken, 1);
+}
+
+#[test]
+fn what_a_record_has_no_room_for_while_the_disk_does_not_answer_is_counted() {
+    let (mut recorder, first) = suspected();
+    let id = RecordId { boot: BOOT, lane: Lane::Critical, seq: 1 };
+    recorder.report(ms(3), 1, id, vec![0; 1 << 20]);
+    assert_eq!(recorder.stat().left_out, 1, "too large for a block");
+    for word in 0..70 {
+        recorder.verdict(ms(4 + word), &verdict(1, Stage::Corrected, ms(4 + word)), None, 1);
+    }
+    recorder.report(ms(80), 1, id, b"small".to_vec());
+    let left_out = recorder.stat().left_out;
+    assert_eq!(left_out, 1 + 70 - 64 + 1);
+    recorder.handle(ms(81), &BlackBoxEvent::Written(first.ticket));
+    assert!(recorder.poll(ms(81)).is_some());
+    recorder.report(ms(82), 1, id, b"small".to_vec());
+    assert_eq!(recorder.stat().left_out, left_out, "there is room again");
+}
+
 #[test]
 fn the_report_is_in_the_record_before_it_is_marked_and_a_later_run_marks_it_too() {
     let mut disk = Disk::new(Duration::from_millis(3));

@@ -150,6 +150,11 @@ impl StoreSide {
         self.takes_requests() && !self.values.is_empty()
     }
 
+    /// No values wait, and none are under way.
+    pub(super) fn has_saved(&self) -> bool {
+        self.values.is_empty() && self.append.is_none()
+    }
+
     /// Removes a record with the next batch.
     pub(super) fn remove_later(&mut self, key: StoreKey, now: MonoTime) {
         if self.removals.is_empty() {

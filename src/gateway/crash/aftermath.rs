@@ -5,7 +5,7 @@ use crate::delivery::Lane;
 use crate::gateway::crew::Occasion;
 use crate::gateway::{Gateway, view};
 
-use super::GROUP;
+use super::{Firing, GROUP};
 
 impl Gateway {
     /// Tells of everything that the classifier has said since the last time, most urgent first. Of a suspicion and its
@@ -27,6 +27,9 @@ impl Gateway {
                 // What is known now may be the last that this machine gets to know.
                 self.save(true);
             }
+        }
+        if self.crash.firing == Firing::Unsaved && self.dispatch.has_store() {
+            self.save(false);
         }
         while let Some(event) = self.crash.poll_fault() {
             self.report(event);

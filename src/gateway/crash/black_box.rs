@@ -4,16 +4,19 @@ use serde_json::json;
 use tracing::{error, info, warn};
 
 use crate::crash::black_box::{BlackBoxEvent, Contents, Recording, Stat};
-use crate::crash::{Classifier, Stage, Verdict};
+use crate::crash::classifier::Restraints;
+use crate::crash::{Calibration, Classifier, Stage, Verdict};
 use crate::delivery::{Lane, RecordId};
-use crate::gateway::Gateway;
 use crate::gateway::crew::Occasion;
-use crate::services::{Event, Recovered};
+use crate::gateway::dispatch::Context;
+use crate::gateway::{Effect, Gateway};
+use crate::services::{Event, Moment, Recovered};
+use crate::time::MonoTime;
 
-use super::recovery;
+use super::{Crash, Firing, recovery};
 
 /// Reports that are made and not yet durable. An event makes one; more wait only while the store does not work, and then
-/// the oldest is left to the next start.
+/// the oldest is left to the next start, and counted.
 pub(super) const UNKEPT_MAX: usize = 8;
 
 impl Gateway {
@@ -64,7 +67,9 @@ impl Gateway {
             let told = recovery::told_of(&recording, |start| {
                 let mut classifier = Classifier::new(&start.sensors);
                 if start.sensors == self.crash.specs {
-                    classifier.restore(self.crash.classifier.calibration());
+                    // What the restraints had told then stands in the record.
+                    let calibration = self.crash.classifier.calibration();
+                    classifier.restore(Calibration { restraints: Restraints::default(), ..calibration });
                 }
                 classifier
             });
@@ -74,25 +79,68 @@ impl Gateway {
                 continue;
             };
             warn!(crash = %slot.crash, id = %report.id, topic = report.topic, "an earlier run did not tell of a crash");
+            self.crash.have_fired();
             let stage = verdict.stage.max(slot.stage.unwrap_or(Stage::Suspected));
             self.crash.recorder.recovered(slot.crash, stage);
             // A crash in privacy mode stays unsaid, though that has ended since.
             if stage >= Stage::Confirmed && !recovery::was_private(&recording) {
-                self.crash.recovered.push(Recovered { crash: slot.crash.to_string(), verdict });
+                let at = Moment::of(recovery::contact(&recording, &verdict), self.kernel, self.now);
+                let recovered = Recovered { crash: slot.crash.to_string(), verdict, at };
+                self.crash.recovered.push((report.id, recovered));
             }
             self.dispatch.recover(self.now, report);
         }
+        if !self.crash.recorder.is_opening() {
+            self.crash.take_kept();
+        }
+        if self.crash.firing == Firing::Unsaved && self.dispatch.has_store() {
+            self.save(false);
+        }
     }
 
-    /// The services hear of what earlier runs could not tell, once they know what they knew then.
+    /// The services hear of what earlier runs could not tell, once they know what they knew then, and what the owner
+    /// allows: without a store that is a later run.
     fn pass_on_recovered(&mut self) {
-        if !self.crew.is_released() {
+        if self.crash.recovered.is_empty() || !self.crew.is_released() || !self.owner.says_of_help() {
             return;
         }
-        for recovered in std::mem::take(&mut self.crash.recovered) {
+        for (_, recovered) in std::mem::take(&mut self.crash.recovered) {
             self.crew.call_all();
             self.round(Occasion { recovered: Some(&recovered), ..Occasion::default() });
         }
+    }
+
+    /// Marks what is told, of this run and of earlier ones. A crash that the services have not heard of, or of which
+    /// something is known in memory only, stays in the black box for the next start, though its report be delivered.
+    fn mark_told(&mut self) {
+        self.crash.told.extend(self.dispatch.take_recovered());
+        if self.crash.told.is_empty() && self.crash.unkept.is_empty() {
+            return;
+        }
+        let is_settled = self.is_settled();
+        let Crash { recovered, told, unkept, recorder, .. } = &mut self.crash;
+        let mut mark = |id: &RecordId, is_told: bool| {
+            if is_told {
+                recorder.reported(*id);
+            }
+            !is_told
+        };
+        told.retain(|id| mark(id, is_settled && !recovered.iter().any(|(report, _)| report == id)));
+        unkept.retain(|id| mark(id, is_settled && self.dispatch.is_kept(*id)));
+    }
+
+    /// Whatever was made of crashes so far is durable, or was delivered and is all that there is to know.
+    fn is_settled(&mut self) -> bool {
+        let has_saved = self.dispatch.has_saved();
+        if has_saved && self.crash.firing == Firing::Saving {
+            self.crash.firing = Firing::Kept;
+        }
+        let is_saving = self.crash.firing == Firing::Saving && self.dispatch.is_store_healthy();
+        let has_unsaved = self.crew.holds() || self.crash.firing == Firing::Unsaved || is_saving;
+        // Airbags fire, and help is offered, until it is graded.
+        let is_under_way = self.verdict.is_some_and(|verdict| verdict.stage == Stage::Confirmed);
+        let is_kept = self.dispatch.is_kept(self.dispatch.last_id(Lane::Critical));
+        is_kept && !is_under_way && (has_saved || !has_unsaved)
     }
 
     /// Hands a verdict to the recorder, before anybody else hears of it.
@@ -107,6 +155,7 @@ impl Gateway {
         self.crash.recorder.report(self.now, event, id, bytes);
         if self.crash.unkept.len() >= UNKEPT_MAX {
             self.crash.unkept.remove(0);
+            self.crash.recorder.leave_unmarked();
         }
         self.crash.unkept.push(id);
     }
@@ -116,23 +165,33 @@ impl Gateway {
     pub(in crate::gateway) fn settle_black_box(&mut self) {
         self.recover();
         self.pass_on_recovered();
+        self.mark_told();
         if let Some(place) = self.position.place() {
             let may_be_told = self.position.may_be_told(self.owner.open_since());
             self.crash.place(self.now, place, may_be_told);
         }
-        let dispatch = &mut self.dispatch;
-        for id in dispatch.take_recovered() {
-            self.crash.recorder.reported(id);
+        let next = self.dispatch.next_id(Lane::Critical);
+        self.crash.recorder.expect_report(next.seq);
+    }
+
+    /// What is to be done outside next: the black box first, then the rest, but no publication before the first write of
+    /// a record is answered, or has not been for too long.
+    pub(in crate::gateway) fn next_effect(&mut self) -> Option<Effect> {
+        if let Some(request) = self.crash.recorder.poll(self.now) {
+            return Some(Effect::BlackBox(request));
         }
-        let recorder = &mut self.crash.recorder;
-        self.crash.unkept.retain(|id| {
-            let is_kept = dispatch.is_kept(*id);
-            if is_kept {
-                recorder.reported(*id);
-            }
-            !is_kept
-        });
-        recorder.expect_report(dispatch.next_id(Lane::Critical).seq);
+        let is_held = self.publishing_held_until().is_some();
+        let context = Context { clock: &self.clock, privacy: self.owner.settings().privacy, is_held };
+        let effect = self.dispatch.next_effect(self.now, context)?;
+        if matches!(effect, Effect::Publish(_)) {
+            self.crash.recorder.published();
+        }
+        Some(effect)
+    }
+
+    /// When messages go out again; none while they do.
+    pub(in crate::gateway) fn publishing_held_until(&self) -> Option<MonoTime> {
+        self.crash.recorder.held_until(self.now)
     }
 
     /// The daemon ends: the records are closed.
@@ -142,7 +201,7 @@ impl Gateway {
 
     /// Nothing is left to be made durable or to be said.
     pub(in crate::gateway) fn is_drained(&self) -> bool {
-        self.dispatch.is_drained(self.now) && self.crash.recorder.is_idle()
+        self.dispatch.is_drained(self.now) && self.crash.recorder.is_idle() && self.publishing_held_until().is_none()
     }
 
     /// What the black box has done.

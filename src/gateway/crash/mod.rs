@@ -18,9 +18,9 @@ use crate::can::BusId;
 use crate::can::silence::Silence;
 use crate::config::Profile;
 use crate::crash::black_box::{Channel, Identity, Recorder, Recording};
+use crate::crash::classifier::Restraints;
 use crate::crash::{AXES, Calibration, Classifier, FaultKind, Observation, SensorFault, SensorSpec, Stage, Verdict};
 use crate::delivery::{BootId, Lane, RecordId};
-use crate::gateway::Effect;
 use crate::services::{Event, Phase, Place, Recovered, View, crash_id};
 use crate::signals::{At, SignalId, Signals};
 use crate::time::{KernelBoot, MonoTime};
@@ -44,8 +44,10 @@ pub(super) struct Crash {
     recorder: Recorder,
     /// What earlier runs left in the black box, until it is known whether there is a store for it.
     left: Vec<Recording>,
-    /// Crashes among them that the services are still to hear of.
-    recovered: Vec<Recovered>,
+    /// Crashes among them that the services are still to hear of, with the ids of their reports.
+    recovered: Vec<(RecordId, Recovered)>,
+    /// Reports of earlier runs that are durable or delivered and not yet marked so.
+    told: Vec<RecordId>,
     /// Crash reports of this run that are not yet durable.
     unkept: Vec<RecordId>,
     gauges: Gauges,
@@ -64,6 +66,23 @@ pub(super) struct Crash {
     verdicts: [u64; STAGES.len()],
     is_changed: bool,
     is_unsaved: bool,
+    /// What earlier runs have heard of the restraints, until it counts.
+    kept: Option<Restraints>,
+    /// What the restraints have told, as it was looked at last.
+    restraints: Restraints,
+    /// Those that fired in this run.
+    fired: u8,
+    /// Whether that is durable: the next run must know, as their control unit goes on to say so.
+    firing: Firing,
+}
+
+/// How far the knowledge has come that a restraint fired for the first time in this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Firing {
+    /// None has, or it is durable.
+    Kept,
+    Unsaved,
+    Saving,
 }
 
 /// What is known of a sensor beside its samples.
@@ -112,6 +131,7 @@ impl Crash {
             recorder: Recorder::new(Identity { boot, kernel, profile_hash: profile.hash }, &specs),
             left: Vec::new(),
             recovered: Vec::new(),
+            told: Vec::new(),
             unkept: Vec::with_capacity(black_box::UNKEPT_MAX),
             gauges: Gauges::new(signals),
             specs,
@@ -124,6 +144,10 @@ impl Crash {
             verdicts: [0; STAGES.len()],
             is_changed: false,
             is_unsaved: false,
+            kept: None,
+            restraints: Restraints::default(),
+            fired: 0,
+            firing: Firing::Kept,
         }
     }
 
@@ -149,12 +173,45 @@ impl Crash {
 
     /// A signal changed its value or its quality.
     pub(super) fn changed(&mut self, now: MonoTime, id: SignalId, signals: &Signals) {
-        if let Some(observation) = self.senses.changed(id, signals) {
+        let known = self.restraints.known | self.kept.map_or(0, |kept| kept.known);
+        if let Some(observation) = self.senses.changed(id, signals, known) {
             self.observe(now, &observation);
+            self.follow_restraints();
         }
         if let Some((channel, value)) = self.gauges.changed(id, signals) {
             self.recorder.value(now, channel, value);
         }
+    }
+
+    /// Keeps what the restraints have told. One that fires is kept at once, but only the first time: a signal that flickers
+    /// is not to wear out the flash.
+    fn follow_restraints(&mut self) {
+        let (before, after) = (self.restraints, self.classifier.restraints());
+        let fired = before.armed & !after.armed;
+        self.is_unsaved |= before != after;
+        if fired & !self.fired != 0 {
+            self.firing = Firing::Unsaved;
+        }
+        self.fired |= fired;
+        self.restraints = after;
+    }
+
+    /// Airbags that are found fired now belong to a crash that an earlier run recorded, also those that fired when the
+    /// power was gone.
+    fn have_fired(&mut self) {
+        self.classifier.have_fired(Restraints::ALL);
+    }
+
+    /// What earlier runs have heard of the restraints counts once the black box has said of which crashes they fired in.
+    fn take_kept(&mut self) {
+        let Some(kept) = self.kept.take() else { return };
+        self.classifier.restore_restraints(kept);
+        let restraints = self.classifier.restraints();
+        self.is_unsaved |= restraints != kept;
+        if kept.armed & !restraints.armed != 0 {
+            self.firing = Firing::Unsaved;
+        }
+        self.restraints = restraints;
     }
 
     /// Where the car is, as far as it is known, and whether a report may say so. That comes first: where a place turns
@@ -193,12 +250,6 @@ impl Crash {
     pub(super) fn poll_timeout(&self) -> Option<MonoTime> {
         let due = [self.silence.poll_timeout(), self.classifier.poll_timeout(), self.recorder.poll_timeout()];
         due.into_iter().flatten().min()
-    }
-
-    /// What is to be written to the black box now. It comes before anything goes to the store or the network: power may be
-    /// gone by then.
-    pub(super) fn poll_effect(&mut self, now: MonoTime) -> Option<Effect> {
-        self.recorder.poll(now).map(Effect::BlackBox)
     }
 
     /// The next word of the classifier.
@@ -276,10 +327,17 @@ impl Crash {
 
     /// What must survive a restart, when it changed or `all` is asked for.
     pub(super) fn take_unsaved(&mut self, all: bool) -> Option<(String, Vec<u8>)> {
+        if self.firing == Firing::Unsaved {
+            self.firing = Firing::Saving;
+        }
         if !(std::mem::take(&mut self.is_unsaved) || all) {
             return None;
         }
-        let saved = json!({ "calibration": self.classifier.calibration(), "last": self.last });
+        let mut calibration = self.classifier.calibration();
+        if let Some(kept) = self.kept {
+            calibration.restraints.restore(kept);
+        }
+        let saved = json!({ "calibration": calibration, "last": self.last });
         Some((SAVED.to_owned(), saved.to_string().into_bytes()))
     }
 
@@ -291,7 +349,10 @@ impl Crash {
             return;
         };
         match serde_json::from_value::<Calibration>(saved["calibration"].take()) {
-            Ok(calibration) => self.classifier.restore(calibration),
+            Ok(calibration) => {
+                self.kept = Some(calibration.restraints);
+                self.classifier.restore(Calibration { restraints: Restraints::default(), ..calibration });
+            }
             Err(error) => warn!(%error, "what was learnt of the inertial sensors cannot be read; it is learnt anew"),
         }
         if self.last.is_null() {
@@ -303,6 +364,12 @@ impl Crash {
     /// Verdicts of this run by stage.
     pub(super) fn verdicts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         STAGES.into_iter().map(Stage::name).zip(self.verdicts)
+    }
+
+    /// Words and faults that the classifier had no room for, for metrics.
+    pub(super) const fn dropped(&self) -> [(&'static str, u64); 2] {
+        let (verdicts, faults) = self.classifier.dropped();
+        [("verdict", verdicts), ("fault", faults)]
     }
 
     pub(super) fn sensors(&self) -> impl Iterator<Item = SensorFigures<'_>> {

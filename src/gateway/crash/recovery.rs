@@ -53,6 +53,17 @@ pub(super) fn told_of(recording: &Recording, classifier: impl FnOnce(&Start) -> 
     Some(Told { report: draft(recording, "crash.recovered", &verdict, Some(is_confirmed)).into_record(id), verdict })
 }
 
+/// When it happened, as far as the record says.
+pub(super) fn contact(recording: &Recording, verdict: &Verdict) -> Stamp {
+    stamp(recording.start.as_ref(), verdict.contact)
+}
+
+/// A moment of the run that recorded.
+fn stamp(start: Option<&Start>, mono: MonoTime) -> Stamp {
+    let kernel = start.map_or(KernelBoot(0), |start| start.kernel);
+    Stamp { boot: kernel, mono, wall: start.and_then(|start| wall_at(start, mono)) }
+}
+
 /// The car was in privacy mode, as far as the record says.
 pub(super) fn was_private(recording: &Recording) -> bool {
     last(recording, Channel::PlaceMayBeTold).is_some_and(|(may_be_told, _)| may_be_told < 1.0)
@@ -74,15 +85,13 @@ fn bare(recording: &Recording) -> Verdict {
 
 fn draft(recording: &Recording, kind: &str, verdict: &Verdict, is_confirmed: Option<bool>) -> Draft {
     let start = recording.start.as_ref();
-    let wall = |at| start.and_then(|start| wall_at(start, at));
-    let contact = wall(verdict.contact).map_or(Json::Null, |stamp| Json::from(stamp.wall.to_string()));
+    let contact = stamp(start, verdict.contact).wall.map_or(Json::Null, |stamp| Json::from(stamp.wall.to_string()));
     let crash = recording.slot.crash.to_string();
     let mut data = report::data(&crash, verdict, &contact);
     if let Some(is_confirmed) = is_confirmed {
         data["confirmed"] = is_confirmed.into();
     }
-    let kernel = start.map_or(KernelBoot(0), |start| start.kernel);
-    let stamp = Stamp { boot: kernel, mono: verdict.at, wall: wall(verdict.at) };
+    let stamp = stamp(start, verdict.at);
     Draft {
         lane: Lane::Critical,
         subject: Some(crash),

@@ -2,11 +2,10 @@
 //!
 //! Only good values are handed on; what was last known holds where a signal stops.
 
+use crate::crash::thresholds::BRAKING_PERCENT;
 use crate::crash::{Belts, KMH_PER_MPS, Observation, Restraint};
 use crate::signals::{At, Quality, SignalId, Signals};
-
-/// A foot that rests on the pedal is not a foot that brakes: position in percent.
-const BRAKING_PERCENT: f64 = 3.0;
+use crate::time::MonoTime;
 
 /// The wheels, in the order of VSS.
 const WHEELS: [&str; 4] = [
@@ -44,16 +43,26 @@ enum Sense {
     BrakeLight,
 }
 
+/// What a restraint's signal has told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flag {
+    Unheard,
+    Off,
+    On,
+    /// One of several, it was told on before it was ever told off: it may have fired long ago.
+    Old,
+}
+
 /// Listens to the signals.
 #[derive(Debug)]
 pub(super) struct Senses {
     /// What each signal tells.
     by_signal: Vec<Option<Sense>>,
-    /// By signal: a restraint's flag is set.
-    is_set: Vec<bool>,
+    /// By signal.
+    flags: Vec<Flag>,
     wheels: Vec<SignalId>,
     /// When the speed was received that was handed on last.
-    wheels_at: At,
+    wheels_at: Option<MonoTime>,
     is_braking: Option<bool>,
     belts: Belts,
 }
@@ -70,8 +79,8 @@ impl Senses {
         if wheels.is_empty() {
             wheels.extend(signals.id("Vehicle.Speed"));
         }
-        let is_set = vec![false; signals.len()];
-        Self { by_signal, is_set, wheels, wheels_at: At::Unknown, is_braking: None, belts: Belts::default() }
+        let flags = vec![Flag::Unheard; signals.len()];
+        Self { by_signal, flags, wheels, wheels_at: None, is_braking: None, belts: Belts::default() }
     }
 
     /// Something tells of a crash though there is no inertial sensor.
@@ -83,11 +92,13 @@ impl Senses {
     /// does not count, nor do two that a braking driver has locked.
     #[inline]
     pub(super) fn poll_speed(&mut self, signals: &Signals) -> Option<Observation> {
-        let at = signals.get(*self.wheels.first()?).at;
-        if at == self.wheels_at {
+        // The newest of all: one wheel whose sensor fails takes nothing from the others.
+        let told = self.wheels.iter().map(|id| signals.get(*id)).filter(|reading| reading.quality == Quality::Good);
+        let at = told.filter_map(|reading| if let At::Mono(at) = reading.at { Some(at) } else { None }).max()?;
+        if Some(at) == self.wheels_at {
             return None;
         }
-        self.wheels_at = at;
+        self.wheels_at = Some(at);
         let (mut fastest, mut second) = (None, None);
         for kmh in self.wheels.iter().filter_map(|id| signals.get(*id).good_f64()).map(f64::abs) {
             if fastest.is_none_or(|fastest| kmh > fastest) {
@@ -101,8 +112,8 @@ impl Senses {
         Some(Observation::WheelSpeed((kmh / KMH_PER_MPS) as f32))
     }
 
-    /// What the change of a signal tells.
-    pub(super) fn changed(&mut self, id: SignalId, signals: &Signals) -> Option<Observation> {
+    /// What the change of a signal tells. `known` are the restraints that are known to tell that they have not fired.
+    pub(super) fn changed(&mut self, id: SignalId, signals: &Signals, known: u8) -> Option<Observation> {
         let index = usize::from(id.0);
         let sense = (*self.by_signal.get(index)?)?;
         let reading = signals.get(id);
@@ -110,8 +121,8 @@ impl Senses {
             return None;
         }
         match sense {
-            Sense::Restraint(restraint) => self.restraint(index, reading.good_bool()?, restraint),
-            Sense::Airbag => self.restraint(index, reading.good_bool()?, Restraint::Unspecified),
+            Sense::Restraint(restraint) => self.restraint(index, reading.good_bool()?, restraint, known),
+            Sense::Airbag => self.restraint(index, reading.good_bool()?, Restraint::Unspecified, known),
             Sense::Belt(bit) => {
                 set(&mut self.belts.belted, bit, reading.good_bool()?);
                 Some(Observation::Belts(self.belts))
@@ -132,12 +143,25 @@ impl Senses {
         is_news.then_some(Observation::Braking(is_braking))
     }
 
-    /// Several airbags tell of one thing: it is taken back when the last of them takes it back.
-    fn restraint(&mut self, index: usize, is_set: bool, restraint: Restraint) -> Option<Observation> {
+    /// Several airbags tell of one thing: it is taken back when the last of them takes it back. Each of them counts once it
+    /// has told that it has not fired: one may have fired long ago, and the others not. Where none ever does, as with
+    /// messages that come in a crash only, the classifier decides.
+    fn restraint(&mut self, index: usize, is_set: bool, restraint: Restraint, known: u8) -> Option<Observation> {
         let sense = *self.by_signal.get(index)?;
-        *self.is_set.get_mut(index)? = is_set;
-        let mut alike = self.by_signal.iter().zip(&self.is_set).filter(|(other, _)| **other == sense);
-        Some(Observation::Restraint(restraint, alike.any(|(_, is_set)| *is_set)))
+        let is_one_of_several = self.by_signal.iter().filter(|other| **other == sense).count() > 1;
+        let flag = self.flags.get_mut(index)?;
+        *flag = match *flag {
+            _ if !is_set => Flag::Off,
+            Flag::Unheard if is_one_of_several => Flag::Old,
+            Flag::Old => Flag::Old,
+            Flag::Unheard | Flag::Off | Flag::On => Flag::On,
+        };
+        if *flag == Flag::Old {
+            let is_known = known >> restraint as u8 & 1 == 1;
+            return (!is_known).then_some(Observation::Restraint(restraint, true));
+        }
+        let mut alike = self.by_signal.iter().zip(&self.flags).filter(|(other, _)| **other == sense);
+        Some(Observation::Restraint(restraint, alike.any(|(_, flag)| *flag == Flag::On)))
     }
 }
 

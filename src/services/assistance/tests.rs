@@ -8,18 +8,18 @@ use serde_json::json;
 use super::*;
 use crate::crash::{Direction, Side};
 use crate::services::testkit::{Car, Rng};
-use crate::time::Clock;
+use crate::time::{Clock, KernelBoot};
 
-const OPEN: Settings = Settings { privacy: Privacy::Off, assistance: true, emergency_contact: true };
-const ALONE: Settings = Settings { emergency_contact: false, ..OPEN };
+pub(super) const OPEN: Settings = Settings { privacy: Privacy::Off, assistance: true, emergency_contact: true };
+pub(super) const ALONE: Settings = Settings { emergency_contact: false, ..OPEN };
 
-fn car(settings: Settings) -> Car<Assistance> {
+pub(super) fn car(settings: Settings) -> Car<Assistance> {
     let mut car = Car::new(Vec::new(), |_| Assistance::new(AssistanceSettings::default()));
     car.beside.settings = settings;
     car
 }
 
-fn verdict(event: u32, stage: Stage, severity: Option<Severity>) -> Verdict {
+pub(super) fn verdict(event: u32, stage: Stage, severity: Option<Severity>) -> Verdict {
     Verdict {
         direction: Some(Direction { pdof_deg: 11.6, clock: 12 }),
         side: Side::Front,
@@ -30,19 +30,19 @@ fn verdict(event: u32, stage: Stage, severity: Option<Severity>) -> Verdict {
     }
 }
 
-fn crash(car: &mut Car<Assistance>, severity: Severity) {
+pub(super) fn crash(car: &mut Car<Assistance>, severity: Severity) {
     car.judge(verdict(1, Stage::Confirmed, Some(severity)));
 }
 
 /// The first crash of the first run.
 const OFFER: &str = "0000000100000000-crash-1";
 
-fn answer(car: &mut Car<Assistance>, choice: Choice, by: Party) {
+pub(super) fn answer(car: &mut Car<Assistance>, choice: Choice, by: Party) {
     car.answer(Answer { choice, offer: OFFER.to_owned(), by });
 }
 
 /// What was told, with whom it concerns.
-fn told(car: &mut Car<Assistance>) -> Vec<String> {
+pub(super) fn told(car: &mut Car<Assistance>) -> Vec<String> {
     let events = car.take();
     assert!(events.iter().all(|event| event.lane == Lane::Critical), "{events:?}");
     let tell = |event: &Event| {
@@ -56,53 +56,14 @@ fn told(car: &mut Car<Assistance>) -> Vec<String> {
 }
 
 #[test]
-fn a_crash_whose_offer_went_with_the_power_is_offered_help_for_once() {
-    let recovered = |severity| Recovered { crash: OFFER.to_owned(), verdict: verdict(1, Stage::Confirmed, severity) };
-    for (settings, severity, expected) in [
-        (ALONE, Some(Severity::Moderate), vec!["offered owner"]),
-        (OPEN, Some(Severity::Serious), vec!["offered owner", "offered emergency_contact"]),
-        (ALONE, None, vec!["offered owner"]),
-        (ALONE, Some(Severity::Minor), vec!["offered owner"]),
-        (Settings { privacy: Privacy::On, ..OPEN }, Some(Severity::Serious), vec![]),
-        (Settings { assistance: false, ..OPEN }, Some(Severity::Serious), vec![]),
-    ] {
-        let mut car = car(settings);
-        car.recall(recovered(severity));
-        assert_eq!(told(&mut car), expected, "{severity:?} {settings:?}");
-        car.recall(recovered(severity));
-        assert_eq!(told(&mut car), [""; 0], "it is known");
-    }
-    let mut graded = car(ALONE);
-    graded.recall(Recovered { crash: OFFER.to_owned(), verdict: verdict(1, Stage::Closed, Some(Severity::Minor)) });
-    assert_eq!(told(&mut graded), [""; 0], "its grade was known");
-    let mut car = car(ALONE);
-    crash(&mut car, Severity::Moderate);
-    assert_eq!(told(&mut car), ["offered owner"]);
-    car.restart(1_000);
-    car.recall(recovered(Some(Severity::Moderate)));
-    assert_eq!(told(&mut car), [""; 0], "the offer has survived");
-}
-
-#[test]
-fn a_crash_that_the_power_kept_from_being_graded_is_offered_help_for_by_the_next_run() {
-    for severity in [None, Some(Severity::Minor)] {
-        let mut car = car(ALONE);
-        car.judge(verdict(1, Stage::Confirmed, severity));
-        assert_eq!(told(&mut car), [""; 0], "{severity:?}");
-        car.restart(1_000);
-        assert_eq!(told(&mut car), ["offered owner"], "{severity:?}");
-        car.restart(1_000);
-        assert_eq!(told(&mut car), [""; 0], "{severity:?}: once");
-    }
-    for (stage, settings) in [(Stage::Graded, ALONE), (Stage::Confirmed, Settings { privacy: Privacy::On, ..OPEN })] {
-        let mut car = car(ALONE);
-        car.judge(verdict(1, Stage::Confirmed, Some(Severity::Minor)));
-        car.judge(verdict(1, stage, Some(Severity::Minor)));
-        car.settle(settings);
-        car.settle(ALONE);
-        car.restart(1_000);
-        assert_eq!(told(&mut car), [""; 0], "{stage:?}");
-    }
+fn the_contact_does_not_call_off_what_an_unconscious_owner_may_need() {
+    let mut car = car(OPEN);
+    crash(&mut car, Severity::Serious);
+    car.take();
+    answer(&mut car, Choice::Cancel, Party::EmergencyContact);
+    assert_eq!(told(&mut car), ["declined emergency_contact"]);
+    car.run(600_000);
+    assert_eq!(told(&mut car), ["unanswered owner final help"]);
 }
 
 #[test]
@@ -417,7 +378,7 @@ fn without_a_clock_the_time_to_answer_begins_anew() {
     let saved = car.service.save(&car.view());
     let mut later = self::car(ALONE);
     later.clock = Clock::default();
-    later.boot = crate::time::KernelBoot(9);
+    later.boot = KernelBoot(9);
     let view = crate::services::testkit::view_parts(later.now_ms, later.boot, &later.signals, &later.clock);
     later.service.restore(&saved, &view);
     assert_eq!(later.service.deadline(), Some(later.now() + Duration::from_secs(60)));

@@ -16,6 +16,8 @@ const RESTRAINTS: &str = "Vehicle.Restraint.";
 const AIRBAG: &str = "irbag.IsDeployed";
 
 const BELT: &str = ".IsBelted";
+const SEAT: &str = ".OccupancyStatus";
+const OCCUPIED: &str = "OCCUPIED";
 
 /// Somebody or something called for help.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,7 @@ pub(super) struct Inputs {
     sos: Option<SignalId>,
     button: Debounce<bool>,
     belts: Vec<SignalId>,
+    seats: Vec<SignalId>,
     is_armed_changed: bool,
 }
 
@@ -53,6 +56,7 @@ impl Inputs {
             sos,
             button: Debounce::new(Some(false)),
             belts: of(|path| path.ends_with(BELT)).collect(),
+            seats: of(|path| path.ends_with(SEAT)).collect(),
             is_armed_changed: false,
         })
     }
@@ -100,14 +104,17 @@ impl Inputs {
         }
     }
 
-    /// Fastened belts, as they were said last: in a crash the bus may fall silent. None when none was ever said.
-    pub(super) fn belted(&self, signals: &Signals) -> Option<u8> {
-        let mut belted = None;
-        for id in &self.belts {
-            if let Some(Value::Bool(is_belted)) = signals.get(*id).value {
-                belted = Some(belted.unwrap_or(0_u8).saturating_add(u8::from(is_belted)));
-            }
-        }
-        belted
+    /// The fewest that are on board: fastened belts, or occupied seats where those are more, as they were told last, since
+    /// in a crash the bus may fall silent. None when nothing was ever told of either.
+    pub(super) fn occupants(&self, signals: &Signals) -> Option<u8> {
+        let belted = count(signals, &self.belts, |_, value| value == Value::Bool(true));
+        let occupied = count(signals, &self.seats, |id, value| signals.label(id, value) == Some(OCCUPIED));
+        belted.max(occupied)
     }
+}
+
+/// How many of the signals that have told anything told that.
+fn count(signals: &Signals, ids: &[SignalId], that: impl Fn(SignalId, Value) -> bool) -> Option<u8> {
+    let told = ids.iter().filter_map(|id| Some((*id, signals.get(*id).value?)));
+    told.map(|(id, value)| u8::from(that(id, value))).reduce(u8::saturating_add)
 }

@@ -120,7 +120,7 @@ impl Template {
             direction: way.direction(),
             recent_location_n1,
             recent_location_n2,
-            occupants: inputs.belted(cx.signals),
+            occupants: inputs.occupants(cx.signals),
             additional_data: information.and_then(|information| AdditionalData::try_from(information).ok()),
         };
         Draft { msd, merit }

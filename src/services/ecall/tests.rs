@@ -6,7 +6,7 @@ use super::*;
 use crate::config::Propulsion;
 use crate::crash::msd::{AdditionalData, ImpactLocation, Msd, Storage, Version, hex};
 use crate::crash::{DeltaV, Severity, Side, Stage, Verdict};
-use crate::services::testkit::{Car, FIRST_BOOT_S, SAVED_AFTER_MS, switch};
+use crate::services::testkit::{Car, FIRST_BOOT_S, SAVED_AFTER_MS, label, switch};
 use crate::services::{Place, Settings};
 use crate::signals::{At, SignalDef};
 use crate::time::Clock;
@@ -123,6 +123,30 @@ fn airbags_that_fire_are_told_at_once_with_all_that_is_known() {
     }
     assert_eq!(msd.occupants, Some(2));
     assert_eq!(msd.additional_data, None);
+}
+
+#[test]
+fn who_has_no_belt_on_is_on_board_all_the_same() {
+    let seats = ["DriverSide", "PassengerSide"].map(|seat| format!("Vehicle.Cabin.Seat.Row1.{seat}.OccupancyStatus"));
+    let labels = ["UNKNOWN", "EMPTY", "OCCUPIED"];
+    for (belted, told, occupants) in [
+        (&[][..], ["OCCUPIED", "OCCUPIED"], Some(2)),
+        (&BELTS[..1], ["EMPTY", "UNKNOWN"], Some(1)),
+        (&[], ["EMPTY", "EMPTY"], Some(0)),
+    ] {
+        let seat_defs = seats.iter().map(|seat| label(seat, &labels));
+        let mut car =
+            Car::new(defs().into_iter().chain(seat_defs).collect(), |signals| with(EcallSettings::default(), signals));
+        car.switch(FRONT, false);
+        for belt in belted {
+            car.switch(belt, true);
+        }
+        for (seat, told) in seats.iter().zip(told) {
+            car.label(seat, told);
+        }
+        car.switch(FRONT, true);
+        assert_eq!(records(&mut car)[0].occupants, occupants, "{told:?}");
+    }
 }
 
 #[test]
