@@ -11,7 +11,9 @@
 //! - *undisturbed*: the car's own traffic, the broker near.
 //! - *disturbed*: the first bus filled to 4,000 frames a second (a full one of 500 kbit/s) and the second to 1,000; a way
 //!   to the broker that delays each packet and cuts the connection every half second, so that a TLS handshake is always
-//!   near; lamps that come and go, so that events are committed all the time; and `sync` of all disks ten times a second.
+//!   near; lamps that come and go one after the other, so that an event is committed every few hundred milliseconds from
+//!   the tenth second on; and `sync` of all disks up to ten times a second. What of all that took place is counted and
+//!   printed, and a run that lacks some of it fails (`latency/disturbance.rs`).
 //! - *real time*: each of the two with `[realtime]` in the deployment file, where the machine allows it.
 //!
 //! Beside the daemon run threads that are woken by the same frames, in real time where it is, look at the clock, and do
@@ -30,29 +32,29 @@
 )]
 
 use std::collections::VecDeque;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use nix::unistd::sync;
-use telltale::can::{CanId, Frame, FrameKind};
+use telltale::can::Frame;
 use telltale::config::{Config, Realtime};
 use telltale::gateway::Gateway;
 use telltale::io::clock::MonoClock;
-use telltale::runtime::{self, Plan, Stimulus};
-use telltale::sim::{BUSES, Begin, Car, Fault, Lamp, Scenario, What};
+use telltale::runtime::{self, Plan};
+use telltale::sim::{BUSES, Begin, Car, Scenario, What};
 use telltale::time::MonoTime;
 
 use bare::Bare;
+use disturbance::{Account, Disturbances, Feeler, Felt, Lamps, SlowWay, open_buses};
 use mosquitto::{Mosquitto, Pki};
 use wire::{Way, Wire};
 
 #[path = "latency/bare.rs"]
 mod bare;
+
+#[path = "latency/disturbance.rs"]
+mod disturbance;
 
 #[path = "latency/wire.rs"]
 mod wire;
@@ -62,14 +64,6 @@ mod mosquitto;
 
 /// Identifiers of the messages with accelerations: `InertialHigh`, `InertialLow`.
 const INERTIAL: [u32; 2] = [96, 224];
-/// The lamps that come and go while disturbed.
-const LAMPS: [&str; 6] = ["Abs", "Esc", "Airbag", "PowerSteering", "EngineMalfunction", "BrakeSystem"];
-/// Frames a second that fill the buses up, beside the car's own.
-const FILL_HZ: [u32; 2] = [3_200, 900];
-const FILL_EVERY: Duration = Duration::from_millis(5);
-/// What the way to the broker does to each packet, and how long it lasts.
-const WAY_DELAY: Duration = Duration::from_millis(40);
-const WAY_LASTS: Duration = Duration::from_millis(500);
 /// So many frames may have come while the thread waited.
 const HISTORY: usize = 1_024;
 /// The crash happens some 25 s after the beginning.
@@ -172,6 +166,8 @@ struct Seen {
     late_at_work: u64,
     /// The words on the crash, with the latency of the frame that each followed from.
     words: Vec<(String, Duration)>,
+    /// What there was of the disturbances, where there were to be any.
+    disturbances: Option<Account>,
 }
 
 impl Seen {
@@ -190,6 +186,10 @@ impl Seen {
         );
         for (word, latency) in &self.words {
             println!("  ({word}: {:.0} µs)", latency.as_secs_f64() * 1e6);
+        }
+        if let Some(account) = &self.disturbances {
+            println!("{account}");
+            account.check();
         }
         assert!(!self.words.is_empty(), "the crash was not recognised");
         assert!(!self.bare.is_empty(), "the bare readers have heard nothing");
@@ -224,10 +224,13 @@ fn run(way: &Way, drive: Duration, kind: Kind) -> Seen {
     let Kind { is_disturbed, is_realtime, .. } = kind;
     let pki = Pki::new("latency");
     let broker = Mosquitto::start(false, Some(&pki)).expect("mosquitto is installed");
-    let slow_way = is_disturbed.then(|| slow_way(broker.tls_port));
+    let slow_way = is_disturbed.then(|| SlowWay::new(broker.tls_port));
     let folder = tempfile::tempdir_in(std::env::var_os("LATENCY_DISK").unwrap_or_else(|| "/tmp".into()));
     let folder = folder.expect("a folder for the store");
-    let config = config(way, (slow_way.unwrap_or(broker.tls_port), &pki), folder.path(), is_realtime);
+    let port = slow_way.as_ref().map_or(broker.tls_port, |slow_way| slow_way.port);
+    let config = config(way, (port, &pki), folder.path(), is_realtime);
+    let open_buses = open_buses(way, &config.profile);
+    let felt = Arc::new(Felt::default());
     let seen = Arc::new(Mutex::new(Seen {
         latencies: Vec::with_capacity(1 << 17),
         words: Vec::with_capacity(64),
@@ -238,50 +241,33 @@ fn run(way: &Way, drive: Duration, kind: Kind) -> Seen {
     let (wires, sockets) = way.open();
     let plan = Plan {
         sockets,
-        frame_watch: Some(watch(Arc::clone(&seen))),
+        frame_watch: Some(watch(Arc::clone(&seen), Feeler::new(Arc::clone(&felt)))),
         stimuli: Some(stimulus_queue),
         stop: Some(stopped),
         ..Plan::new(config, Box::new(|| ()))
     };
     let daemon = thread::spawn(move || runtime::run(plan));
     thread::sleep(Duration::from_secs(3));
-    let is_over = Arc::new(AtomicBool::new(false));
-    let mut helpers = Vec::new();
-    if is_disturbed {
-        for (bus, (wire, rate_hz)) in wires.iter().zip(FILL_HZ).enumerate() {
-            let (wire, is_over) = (wire.share(way.interface(bus)), Arc::clone(&is_over));
-            helpers.push(thread::spawn(move || fill(&wire, rate_hz, &is_over)));
-        }
-        let over = Arc::clone(&is_over);
-        helpers.push(thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                sync();
-                // The modem says that it has a network again: an attempt to connect follows at once.
-                let _ = stimuli.blocking_send(Stimulus::NetworkChanged);
-                thread::sleep(Duration::from_millis(100));
-            }
-        }));
-    }
+    let disturbances =
+        slow_way.map(|slow_way| Disturbances::begin((slow_way, felt), (way, &wires, open_buses), stimuli));
     let bare = Bare::start(way, is_realtime.then_some(REALTIME));
     ride(&wires, &bare, drive, is_disturbed);
     let bare = bare.end();
-    is_over.store(true, Ordering::Relaxed);
-    for helper in helpers {
-        helper.join().expect("a helper");
-    }
+    let disturbances = disturbances.map(Disturbances::end);
     let _ = stop.send(());
     daemon.join().expect("the daemon ends").expect("as it should");
-    Seen { bare, ..std::mem::take(&mut *seen.lock().expect("unpoisoned")) }
+    Seen { bare, disturbances, ..std::mem::take(&mut *seen.lock().expect("unpoisoned")) }
 }
 
 /// Takes the time of each frame with samples.
-fn watch(seen: Arc<Mutex<Seen>>) -> runtime::FrameWatch {
+fn watch(seen: Arc<Mutex<Seen>>, mut feeler: Feeler) -> runtime::FrameWatch {
     let clock = MonoClock::new().expect("a clock");
     let mut told = None;
     // Of the last frames: when the core had dealt with them, and how long the thread had waited until then.
     let mut history: VecDeque<(MonoTime, Duration)> = VecDeque::with_capacity(HISTORY);
     Box::new(move |gateway: &Gateway, at: MonoTime, frame: &Frame| {
         let latency = clock.now().since(at);
+        feeler.hear(frame);
         let verdict = gateway.verdict().map(|verdict| (verdict.event, verdict.stage, verdict.at));
         let is_word = verdict != told;
         if !is_word && !INERTIAL.contains(&frame.id().raw()) {
@@ -303,6 +289,7 @@ fn watch(seen: Arc<Mutex<Seen>>) -> runtime::FrameWatch {
             told = verdict;
         }
         seen.latencies.push(latency);
+        feeler.look(gateway);
     })
 }
 
@@ -319,19 +306,13 @@ fn ride(wires: &[Wire], bare: &Bare, drive: Duration, is_disturbed: bool) {
     let clock = MonoClock::new().expect("a clock");
     let begin = Begin { mono: clock.now(), wall: clock.wall().1.wall };
     let mut car = Car::new(1, Scenario::Crash, begin).expect("the profile fits");
-    let mut lamps_at = begin.mono;
-    let mut lit = 0;
+    let mut lamps = is_disturbed.then(|| Lamps::new(begin.mono));
     while let Some(emission) = car.next() {
         if emission.at > begin.mono + drive {
             return;
         }
-        if is_disturbed && emission.at >= lamps_at {
-            lamps_at = emission.at + Duration::from_millis(400);
-            lit += 1;
-            for (index, name) in LAMPS.into_iter().enumerate() {
-                let fault = Fault::Lamp(name, Lamp::On);
-                if (lit + index) % LAMPS.len() < LAMPS.len() / 2 { car.fail(fault) } else { car.heal(&fault) }
-            }
+        if let Some(lamps) = &mut lamps {
+            lamps.turn(&mut car, emission.at);
         }
         let What::Frame(bus, frame) = emission.what else { continue };
         let ahead = emission.at.since(clock.now());
@@ -339,54 +320,9 @@ fn ride(wires: &[Wire], bare: &Bare, drive: Duration, is_disturbed: bool) {
             thread::sleep(ahead);
         }
         if let Some(wire) = wires.get(usize::from(bus.0)) {
-            wire.send(&frame);
+            // A full queue loses the frame, as a real bus does that nobody acknowledges.
+            let _ = wire.send(&frame);
             bare.sent(&frame);
-        }
-    }
-}
-
-/// Frames that no database knows, as control units of other makers send them.
-fn fill(wire: &Wire, rate_hz: u32, is_over: &AtomicBool) {
-    let burst = rate_hz * u32::try_from(FILL_EVERY.as_millis()).expect("short") / 1_000;
-    let clock = MonoClock::new().expect("a clock");
-    let mut next = clock.now();
-    while !is_over.load(Ordering::Relaxed) {
-        for index in 0..burst {
-            let id = CanId::base(0x500 + index % 0x200).expect("eleven bits");
-            wire.send(&Frame::new(id, FrameKind::Data, &[0; 8]).expect("eight bytes"));
-        }
-        next = next + FILL_EVERY;
-        thread::sleep(next.since(clock.now()));
-    }
-}
-
-/// A way to the broker that delays each packet and does not last; its port.
-fn slow_way(upstream: u16) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let Ok(broker) = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)) else { continue };
-            for (from, to) in [(&client, &broker), (&broker, &client)] {
-                let (from, to) = (from.try_clone().expect("a descriptor"), to.try_clone().expect("a descriptor"));
-                thread::spawn(move || pump(from, to));
-            }
-            thread::spawn(move || {
-                thread::sleep(WAY_LASTS);
-                let _ = client.shutdown(std::net::Shutdown::Both);
-                let _ = broker.shutdown(std::net::Shutdown::Both);
-            });
-        }
-    });
-    port
-}
-
-fn pump(mut from: TcpStream, mut to: TcpStream) {
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(count) = from.read(&mut buffer) {
-        thread::sleep(WAY_DELAY);
-        if count == 0 || to.write_all(&buffer[..count]).is_err() {
-            return;
         }
     }
 }

@@ -82,12 +82,12 @@ impl Wire {
         }
     }
 
-    /// A full queue loses the frame, as a real bus does that nobody acknowledges.
-    pub(crate) fn send(&self, frame: &Frame) {
-        let _ = match self {
+    /// Fails when the queue is full.
+    pub(crate) fn send(&self, frame: &Frame) -> std::io::Result<()> {
+        match self {
             Self::Can(socket) => send_can(socket, frame),
             Self::Udp(socket) => udp_bus::send(socket, frame),
-        };
+        }
     }
 }
 
