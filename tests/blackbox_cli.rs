@@ -8,6 +8,8 @@ mod black_box_disk;
 mod demo_phev;
 #[path = "common/telltaled.rs"]
 mod program;
+#[path = "common/setup.rs"]
+mod setup;
 
 use std::path::Path;
 use std::process::Output;
@@ -17,15 +19,15 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use telltale::config::Emergency;
 use telltale::crash::black_box::{BlackBoxEvent, SLOT_BYTES, SLOTS, Slot};
-use telltale::delivery::{BootId, Limits, VehicleId};
+use telltale::delivery::BootId;
 use telltale::gateway::{Effect, Gateway, Input, Setup, StoreEvent, StoreInventory, StoreRequest};
 use telltale::sim::{Begin, Car, Impact, Scenario, What};
 use telltale::time::{KernelBoot, MonoTime, WallTime};
 
 use black_box_disk::{made, put, read};
 use program::{argument, deployment, project, telltaled, text, write};
+use setup::setup;
 
 const MORNING: WallTime = WallTime::from_unix_micros(1_772_434_800_000_000);
 
@@ -58,14 +60,9 @@ fn crash(file: &mut [u8], life: u32, scenario: Scenario) -> Impact {
     let impact = truth(car());
     let (from, to) = (impact.contact - FOLLOWED.0, impact.contact + FOLLOWED.1);
     let setup = Setup {
-        vehicle: VehicleId::new("car-0001").expect("valid"),
-        profile: demo_phev::config("").profile,
         boot: BootId { counter: life, random: 7 },
         kernel: KernelBoot(u64::from(life)),
-        seed: 1,
-        limits: Limits::default(),
-        keep_alive: Duration::from_secs(60),
-        emergency: Emergency::default(),
+        ..setup("car-0001", demo_phev::config("").profile)
     };
     let mut gateway = Gateway::new(from, setup).expect("the profile makes a table");
     gateway.handle(from, Input::BlackBox(BlackBoxEvent::Opened(Box::new(read(file, Slot::is_unreported)))));

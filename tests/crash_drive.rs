@@ -4,17 +4,20 @@
 
 #[path = "common/demo_phev.rs"]
 mod demo_phev;
+#[path = "common/setup.rs"]
+mod setup;
 
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
 use telltale::cli::replay;
-use telltale::config::Emergency;
-use telltale::delivery::{BootId, Lane, Limits, VehicleId};
-use telltale::gateway::{Effect, Gateway, Input, Setup, StoreEvent, StoreInventory, StoreRequest};
+use telltale::delivery::Lane;
+use telltale::gateway::{Effect, Gateway, Input, StoreEvent, StoreInventory, StoreRequest};
 use telltale::sim::{self, Begin, Scenario, What};
-use telltale::time::{KernelBoot, MonoTime, WallTime};
+use telltale::time::{MonoTime, WallTime};
+
+use setup::setup;
 
 /// When [`sim::record`] begins.
 const MORNING: WallTime = WallTime::from_unix_micros(1_772_434_800_000_000);
@@ -133,16 +136,7 @@ fn a_drive_without_a_crash_has_none_and_its_sensors_work() {
 #[test]
 fn the_record_of_a_crash_is_the_first_thing_that_is_asked_of_the_store() {
     let now = MonoTime::from_millis(1_000);
-    let setup = Setup {
-        vehicle: VehicleId::new("car-0001").expect("valid"),
-        profile: demo_phev::config("").profile,
-        boot: BootId { counter: 1, random: 0 },
-        kernel: KernelBoot(1),
-        seed: 0,
-        limits: Limits::default(),
-        keep_alive: Duration::from_secs(60),
-        emergency: Emergency::default(),
-    };
+    let setup = setup("car-0001", demo_phev::config("").profile);
     let mut gateway = Gateway::new(now, setup).expect("a table");
     gateway.handle(now, Input::Store(StoreEvent::Opened(StoreInventory::default())));
     let begin = Begin { mono: now, wall: MORNING };

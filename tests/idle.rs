@@ -1,18 +1,18 @@
 //! A gateway with nothing to do sleeps: whatever is missing around it, it asks to be called a few times a second at most.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "common/setup.rs"]
+mod setup;
 #[path = "common/small_profile.rs"]
 mod small_profile;
 
 use std::time::Duration;
 
 use telltale::can::BusId;
-use telltale::config::Emergency;
-use telltale::delivery::{BootId, Limits, VehicleId};
-use telltale::gateway::{
-    BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, PortEvent, Setup, StoreEvent, StoreInventory,
-};
-use telltale::time::{KernelBoot, MonoTime};
+use telltale::gateway::{BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, PortEvent, StoreEvent, StoreInventory};
+use telltale::time::MonoTime;
+
+use setup::setup;
 
 const START: MonoTime = MonoTime::from_millis(1_000);
 const SPAN: Duration = Duration::from_secs(600);
@@ -28,16 +28,7 @@ struct Surroundings {
 
 /// How often the gateway wants to be called within [`SPAN`] without any input.
 fn calls(surroundings: &Surroundings) -> u32 {
-    let setup = Setup {
-        vehicle: VehicleId::new("car").expect("a vehicle id"),
-        profile: small_profile::small(),
-        boot: BootId { counter: 1, random: 7 },
-        kernel: KernelBoot(1),
-        seed: 1,
-        limits: Limits::default(),
-        keep_alive: Duration::from_secs(60),
-        emergency: Emergency::default(),
-    };
+    let setup = setup("car", small_profile::small());
     let mut gateway = Gateway::new(START, setup).expect("a gateway");
     let mut now = START;
     let mut inputs = vec![Input::Bus(BusId(0), BusEvent::Missing), Input::GnssPort(PortEvent::Down("none".to_owned()))];

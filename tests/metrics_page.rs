@@ -1,32 +1,24 @@
 //! What goes wrong is seen on the metrics page, and every series of the page stands in the handbook.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "common/setup.rs"]
+mod setup;
 #[path = "common/small_profile.rs"]
 mod small_profile;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use telltale::can::{BusId, CanId, Frame, FrameKind};
-use telltale::config::Emergency;
-use telltale::delivery::{BootId, Limits, VehicleId};
-use telltale::gateway::{Gateway, Input, Setup};
+use telltale::gateway::{Gateway, Input};
 use telltale::metrics::Exposition;
-use telltale::time::{KernelBoot, MonoTime};
+use telltale::time::MonoTime;
+
+use setup::setup;
 
 const HANDBOOK: &str = include_str!("../docs/operations.md");
 
 fn gateway() -> Gateway {
-    let setup = Setup {
-        vehicle: VehicleId::new("car").expect("a vehicle id"),
-        profile: small_profile::small(),
-        boot: BootId { counter: 1, random: 7 },
-        kernel: KernelBoot(1),
-        seed: 1,
-        limits: Limits::default(),
-        keep_alive: Duration::from_secs(60),
-        emergency: Emergency::default(),
-    };
+    let setup = setup("car", small_profile::small());
     Gateway::new(MonoTime::ZERO, setup).expect("a gateway")
 }
 

@@ -172,8 +172,9 @@ fn recovers(car: &Deployment, cloud: &Subscriber) {
 }
 
 /// Takes the blocks back that the store has written zeros to for its next commits: minutes of them would go there.
-fn take_reserve(store: &Path) {
-    let file = fs::File::options().read(true).write(true).open(store.join("data.1/db")).expect("the store's file");
+fn take_reserve(store: &Path, daemon: &Daemon) {
+    let file = fs::File::options().read(true).write(true).open(store.join("data.1/db"));
+    let file = file.unwrap_or_else(|error| panic!("the store's file: {error}; the daemon's log:\n{}", daemon.log()));
     let mut content = Vec::new();
     (&file).read_to_end(&mut content).expect("readable");
     let used = content.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -212,7 +213,7 @@ fn on_a_disk_that_becomes_full_events_are_sent_from_memory_and_durable_again_onc
     let cluster = Cluster::start(&interface);
     knows_the_ignition(&mut daemon, &cloud);
 
-    take_reserve(&car.store);
+    take_reserve(&car.store, &daemon);
     let filler = disk.fill();
     for _ in 0..30 {
         cluster.set_ignition(false);

@@ -11,6 +11,8 @@ mod black_box_disk;
 #[path = "../common/demo_phev.rs"]
 mod demo_phev;
 mod oddities;
+#[path = "../common/setup.rs"]
+mod setup;
 mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use telltale::can::{BusId, CanId, Frame, FrameKind};
-use telltale::config::{Emergency, Profile};
+use telltale::config::Profile;
 use telltale::crash::black_box::{BlackBoxEvent, Channel, Contents, Identity, Recorder};
 use telltale::crash::{Stage, Verdict};
-use telltale::delivery::{BootId, Limits, Privacy, StoreKey, VehicleId};
+use telltale::delivery::{BootId, Limits, Privacy, StoreKey};
 use telltale::gateway::{
     BusEvent, Effect, Gateway, Input, LinkDown, LinkEvent, Setup, StoreEvent, StoreIncident, StoreInventory,
     StoreRequest,
@@ -21,6 +21,7 @@ use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallStamp, W
 
 use super::black_box_disk::{made, put, read};
 use super::{Message, VEHICLE};
+use crate::setup::setup;
 
 const DBC: &str = r#"VERSION ""
 BU_: X
@@ -178,14 +179,9 @@ impl World {
         let profile = Profile::load(Path::new("p"), &read).unwrap_or_else(|problems| panic!("{problems}"));
         let now = MonoTime::from_millis(1_000);
         let setup = Setup {
-            vehicle: VehicleId::new(VEHICLE).expect("valid"),
-            profile,
             boot: BootId { counter: 1, random: 0 },
-            kernel: KernelBoot(1),
-            seed: 0,
             limits: Limits { store_bytes: SMALL, ..Limits::default() },
-            keep_alive: Duration::from_secs(60),
-            emergency: Emergency::default(),
+            ..setup(VEHICLE, profile)
         };
         Self {
             gateway: Gateway::new(now, setup).expect("a small table"),

@@ -4,6 +4,8 @@
 
 #[path = "../common/black_box_disk.rs"]
 mod black_box_disk;
+#[path = "../common/setup.rs"]
+mod setup;
 #[path = "../common/small_profile.rs"]
 #[expect(dead_code, reason = "this car has a profile of its own")]
 mod small_profile;

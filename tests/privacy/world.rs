@@ -6,9 +6,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use telltale::can::{BusId, CanId, Frame, FrameKind};
-use telltale::config::Emergency;
 use telltale::crash::black_box::{BlackBoxEvent, Contents};
-use telltale::delivery::{BootId, Lane, Limits, Privacy, StoreKey, VehicleId};
+use telltale::delivery::{BootId, Lane, Privacy, StoreKey};
 use telltale::gateway::{
     BusEvent, Effect, Gateway, Input, LaneInventory, LinkDown, LinkEvent, PortEvent, Setup, StoreEvent, StoreInventory,
     StoreRequest,
@@ -17,6 +16,7 @@ use telltale::services::OwnerInput;
 use telltale::time::{KernelBoot, MonoTime};
 
 use super::small_profile;
+use crate::setup::setup;
 
 const DBC: &str = r#"VERSION ""
 BU_: X
@@ -266,16 +266,8 @@ impl World {
 fn gateway(now: MonoTime, counter: u32, kernel: KernelBoot, has_signals: bool) -> Gateway {
     let place = if has_signals { PLACE } else { "" };
     let profile = small_profile::load(&format!("{}{SUPPLY}{place}", small_profile::HEAD), DBC);
-    let setup = Setup {
-        vehicle: VehicleId::new("car").expect("valid"),
-        profile: profile.unwrap_or_else(|problems| panic!("{problems}")),
-        boot: BootId { counter, random: 0 },
-        kernel,
-        seed: 0,
-        limits: Limits::default(),
-        keep_alive: Duration::from_secs(60),
-        emergency: Emergency::default(),
-    };
+    let profile = profile.unwrap_or_else(|problems| panic!("{problems}"));
+    let setup = Setup { boot: BootId { counter, random: 0 }, kernel, seed: 0, ..setup("car", profile) };
     Gateway::new(now, setup).expect("a small table")
 }
 

@@ -9,6 +9,8 @@
 mod broker;
 mod car;
 mod disk;
+#[path = "../common/setup.rs"]
+mod setup;
 #[path = "../common/tiny_profile.rs"]
 mod tiny_profile;
 mod world;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use telltale::can::BusId;
-use telltale::config::Emergency;
-use telltale::delivery::{BootId, Lane, Limits, RecordId, StoreKey, VehicleId};
+use telltale::delivery::{BootId, Lane, RecordId, StoreKey};
 use telltale::gateway::{BusEvent, Effect, Gateway, Input, LinkEvent, PortEvent, Setup, StoreRequest};
 use telltale::rng::Rng;
 use telltale::signals::Quality;
@@ -16,6 +15,7 @@ use telltale::time::{KernelBoot, MonoTime, TimeSource, WallReading, WallTime};
 use crate::broker::Broker;
 use crate::car::{self, Car};
 use crate::disk::Disk;
+use crate::setup::setup;
 use crate::tiny_profile;
 
 /// How many things happen to a car with faults, then without; some thirty in a second.
@@ -441,14 +441,11 @@ impl World {
 
 fn gateway(now: MonoTime, kernel: u64, boot: u32, seed: u64) -> Gateway {
     let setup = Setup {
-        vehicle: VehicleId::new("sim").expect("valid"),
-        profile: tiny_profile::profile(),
         boot: boot_id(boot),
         kernel: KernelBoot(kernel),
         seed,
-        limits: Limits::default(),
         keep_alive: Duration::from_secs(10),
-        emergency: Emergency::default(),
+        ..setup("sim", tiny_profile::profile())
     };
     Gateway::new(now, setup).expect("a good profile")
 }

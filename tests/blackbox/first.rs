@@ -1,31 +1,17 @@
 //! The record is on disk before anything is published; a disk that does not answer delays that and no more.
-#![cfg(feature = "demo")]
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "common/black_box_disk.rs"]
-mod black_box_disk;
-#[path = "common/demo_phev.rs"]
-mod demo_phev;
 
 use std::time::Duration;
 
-use telltale::config::Emergency;
 use telltale::crash::black_box::{BEFORE_NETWORK_MAX, BlackBoxEvent, BlackBoxRequest, Slot};
-use telltale::delivery::{BootId, Lane, Limits, VehicleId};
-use telltale::gateway::{Effect, Gateway, Input, LinkDown, LinkEvent, Setup, StoreEvent, StoreInventory, StoreRequest};
-use telltale::sim::{Begin, Car, Emission, Scenario, What};
-use telltale::time::{KernelBoot, MonoTime, WallTime};
+use telltale::delivery::Lane;
+use telltale::gateway::{Effect, Gateway, Input, LinkDown, LinkEvent, StoreEvent, StoreInventory, StoreRequest};
+use telltale::sim::{Emission, What};
+use telltale::time::MonoTime;
 
-use black_box_disk::{made, put, read};
-
-const MORNING: WallTime = WallTime::from_unix_micros(1_772_434_800_000_000);
-
-/// The whole drive with its crash.
-fn drive() -> Vec<Emission> {
-    let begin = Begin { mono: MonoTime::ZERO, wall: MORNING };
-    let car = Car::new(1, Scenario::Crash, begin).expect("the simulated car speaks");
-    car.take_while(|emission| emission.at < MonoTime::from_millis(120_000)).collect()
-}
+use crate::demo_phev;
+use crate::disk::{made, put, read};
+use crate::life::whole_drive;
+use crate::setup::setup;
 
 /// A gateway in virtual time, and when it asked for what.
 struct World {
@@ -54,16 +40,7 @@ impl World {
 
     /// Its black box is not open yet.
     fn opening(latency: Option<Duration>, is_online: bool, has_store: bool) -> Self {
-        let setup = Setup {
-            vehicle: VehicleId::new("car-0001").expect("valid"),
-            profile: demo_phev::config("").profile,
-            boot: BootId { counter: 1, random: 7 },
-            kernel: KernelBoot(1),
-            seed: 1,
-            limits: Limits::default(),
-            keep_alive: Duration::from_secs(60),
-            emergency: Emergency::default(),
-        };
+        let setup = setup("car-0001", demo_phev::config("").profile);
         let mut world = Self {
             gateway: Gateway::new(MonoTime::ZERO, setup).expect("the profile makes a table"),
             now: MonoTime::ZERO,
@@ -173,7 +150,7 @@ fn is_unconfirmed(world: &World) -> bool {
 
 #[test]
 fn nothing_is_published_from_the_suspicion_until_the_disk_has_answered() {
-    let emissions = drive();
+    let emissions = whole_drive();
     for latency_ms in [1, 8, 70] {
         let mut world = World::new(Some(Duration::from_millis(latency_ms)), true, true);
         world.play(&emissions, Duration::ZERO, is_unconfirmed);
@@ -193,7 +170,7 @@ fn nothing_is_published_from_the_suspicion_until_the_disk_has_answered() {
 #[test]
 fn a_disk_that_never_answers_delays_the_report_by_the_limit_and_is_counted() {
     let mut world = World::new(None, true, true);
-    world.play(&drive(), Duration::ZERO, is_unconfirmed);
+    world.play(&whole_drive(), Duration::ZERO, is_unconfirmed);
     let confirmed = world.now;
     let asked = world.first_asked.expect("a suspicion is written");
     let limit = asked + BEFORE_NETWORK_MAX;
@@ -213,7 +190,7 @@ fn a_shutdown_waits_for_what_is_held() {
         if is_open {
             world.open();
         }
-        world.play(&drive(), Duration::ZERO, is_unconfirmed);
+        world.play(&whole_drive(), Duration::ZERO, is_unconfirmed);
         let before = world.published.len();
         world.input(Input::Shutdown);
         assert_eq!(world.published.len(), before);
@@ -227,7 +204,7 @@ fn a_shutdown_waits_for_what_is_held() {
 #[test]
 fn reports_that_nobody_waits_for_any_more_are_counted() {
     const CRASHES: u32 = 11;
-    let emissions = drive();
+    let emissions = whole_drive();
     let mut first = World::new(Some(Duration::from_millis(1)), false, false);
     first.play(&emissions, Duration::ZERO, is_unconfirmed);
     let around = first.now;
