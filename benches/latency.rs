@@ -5,16 +5,19 @@
 //! car drives and crashes on three buses: the interfaces in `TELLTALE_CAN`, or without it the loopback of UDP, which
 //! leaves out what the kernel does for CAN alone (`latency/wire.rs`). For each frame with inertial samples the time is
 //! taken from the kernel's receive stamp until the core has dealt with it: until the classifier has heard the samples,
-//! its verdict, if any, was polled, and the record of it was asked of the store. The words on the crash itself are
-//! listed, too.
+//! its verdict, if any, was polled, and the record of it was asked of the store. Some four frames of a ride carry a word
+//! on the crash, too few for a percentile of all frames to tell of them: they are listed, and have a table of their own.
 //!
 //! - *undisturbed*: the car's own traffic, the broker near.
 //! - *disturbed*: the first bus filled to 4,000 frames a second (a full one of 500 kbit/s) and the second to 1,000; a way
 //!   to the broker that delays each packet and cuts the connection every half second, so that a TLS handshake is always
-//!   near; lamps that come and go one after the other, so that an event is committed every few hundred milliseconds from
-//!   the tenth second on; and `sync` of all disks up to ten times a second. What of all that took place is counted and
-//!   printed, and a run that lacks some of it fails (`latency/disturbance.rs`).
+//!   near; lamps that come and go one after the other, so that an event is committed every few hundred milliseconds; and
+//!   `sync` of all disks up to ten times a second. What of all that took place is counted and printed, and a run that lacks
+//!   some of it fails (`latency/disturbance.rs`).
 //! - *real time*: each of the two with `[realtime]` in the deployment file, where the machine allows it.
+//!
+//! Frames count, in every kind of run, while lamps come and go in a disturbed one: from the end of the bulb check, ten
+//! seconds after the beginning, for half a minute, with the crash in its middle.
 //!
 //! Beside the daemon run threads that are woken by the same frames, in real time where it is, look at the clock, and do
 //! nothing else (`latency/bare.rs`): what they wait is what the machine costs with all that goes on in it.
@@ -33,12 +36,14 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use telltale::can::Frame;
 use telltale::config::{Config, Realtime};
+use telltale::crash::Stage;
 use telltale::gateway::Gateway;
 use telltale::io::clock::MonoClock;
 use telltale::runtime::{self, Plan};
@@ -46,7 +51,7 @@ use telltale::sim::{BUSES, Begin, Car, Scenario, What};
 use telltale::time::MonoTime;
 
 use bare::Bare;
-use disturbance::{Account, Disturbances, Feeler, Felt, Lamps, SlowWay, open_buses};
+use disturbance::{Account, Disturbances, Feeler, Felt, LAMPS_FROM, LAMPS_UNTIL, Lamps, SlowWay, open_buses};
 use mosquitto::{Mosquitto, Pki};
 use wire::{Way, Wire};
 
@@ -66,9 +71,6 @@ mod mosquitto;
 const INERTIAL: [u32; 2] = [96, 224];
 /// So many frames may have come while the thread waited.
 const HISTORY: usize = 1_024;
-/// The crash happens some 25 s after the beginning.
-const LONG_ENOUGH_S: u64 = 45;
-
 /// What is measured, in this order; each disturbed run is compared with the undisturbed one before it.
 const KINDS: [Kind; 4] = [
     Kind { name: "undisturbed", is_disturbed: false, is_realtime: false },
@@ -96,9 +98,7 @@ struct Kind {
 
 fn main() {
     let way = Way::new(std::env::var("TELLTALE_CAN").ok().as_deref());
-    let number = |variable| std::env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
-    let drive = Duration::from_secs(u64::max(number("LATENCY_S").unwrap_or(60), LONG_ENOUGH_S));
-    let runs = number("LATENCY_RUNS").unwrap_or(1).max(1);
+    let runs = std::env::var("LATENCY_RUNS").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(1).max(1);
     println!("frames come through {}", way.describe());
     println!("from the kernel's stamp to the core's word, in µs:\n");
     println!(
@@ -108,10 +108,12 @@ fn main() {
         "|-----|------------------------|--------|-------|--------|--------|--------|--------------------|-----------|-------------------------------------|-------|"
     );
     let mut all: [Vec<[f64; FIGURES]>; KINDS.len()] = Default::default();
+    let mut words: [Vec<Duration>; KINDS.len()] = Default::default();
     for number in 1..=runs {
-        for (kind, rows) in KINDS.iter().zip(&mut all) {
+        for ((kind, rows), words) in KINDS.iter().zip(&mut all).zip(&mut words) {
             let before = Processor::look();
-            let seen = run(&way, drive, *kind);
+            let seen = run(&way, *kind);
+            words.extend(seen.words.iter().map(|(.., latency)| *latency));
             rows.push(seen.row(number, kind.name, before.stolen_percent()));
         }
     }
@@ -131,6 +133,11 @@ fn main() {
             p999 / base_us,
             p999 / bare
         );
+    }
+    println!("\n| frames with a word on the crash | words | p50 | max |\n|---|---|---|---|");
+    for (kind, words) in KINDS.iter().zip(&mut words) {
+        words.sort_unstable();
+        println!("| {} | {} | {:.0} | {:.0} |", kind.name, words.len(), at_share(words, 0.5), at_share(words, 1.0));
     }
     std::process::exit(0);
 }
@@ -164,8 +171,8 @@ struct Seen {
     /// Frames over the budget, and how many of them the thread was late with though it did not wait for a processor.
     late: u64,
     late_at_work: u64,
-    /// The words on the crash, with the latency of the frame that each followed from.
-    words: Vec<(String, Duration)>,
+    /// The words on the crash: its number, the stage, and the latency of the frame that each followed from.
+    words: Vec<(u32, Stage, Duration)>,
     /// What there was of the disturbances, where there were to be any.
     disturbances: Option<Account>,
 }
@@ -184,14 +191,14 @@ impl Seen {
             self.late,
             self.late_at_work,
         );
-        for (word, latency) in &self.words {
-            println!("  ({word}: {:.0} µs)", latency.as_secs_f64() * 1e6);
+        for (event, stage, latency) in &self.words {
+            println!("  (crash {event} {stage:?}: {:.0} µs)", latency.as_secs_f64() * 1e6);
         }
         if let Some(account) = &self.disturbances {
             println!("{account}");
             account.check();
         }
-        assert!(!self.words.is_empty(), "the crash was not recognised");
+        assert!(self.words.iter().any(|(_, stage, _)| *stage >= Stage::Confirmed), "the crash was not recognised");
         assert!(!self.bare.is_empty(), "the bare readers have heard nothing");
         [p50, p99, p999, max, bare]
     }
@@ -220,7 +227,7 @@ impl Processor {
 }
 
 /// One life of the daemon.
-fn run(way: &Way, drive: Duration, kind: Kind) -> Seen {
+fn run(way: &Way, kind: Kind) -> Seen {
     let Kind { is_disturbed, is_realtime, .. } = kind;
     let pki = Pki::new("latency");
     let broker = Mosquitto::start(false, Some(&pki)).expect("mosquitto is installed");
@@ -231,6 +238,7 @@ fn run(way: &Way, drive: Duration, kind: Kind) -> Seen {
     let config = config(way, (port, &pki), folder.path(), is_realtime);
     let open_buses = open_buses(way, &config.profile);
     let felt = Arc::new(Felt::default());
+    let counts = Arc::new(AtomicBool::new(false));
     let seen = Arc::new(Mutex::new(Seen {
         latencies: Vec::with_capacity(1 << 17),
         words: Vec::with_capacity(64),
@@ -241,7 +249,7 @@ fn run(way: &Way, drive: Duration, kind: Kind) -> Seen {
     let (wires, sockets) = way.open();
     let plan = Plan {
         sockets,
-        frame_watch: Some(watch(Arc::clone(&seen), Feeler::new(Arc::clone(&felt)))),
+        frame_watch: Some(watch(Arc::clone(&seen), Feeler::new(Arc::clone(&felt)), Arc::clone(&counts))),
         stimuli: Some(stimulus_queue),
         stop: Some(stopped),
         ..Plan::new(config, Box::new(|| ()))
@@ -250,8 +258,8 @@ fn run(way: &Way, drive: Duration, kind: Kind) -> Seen {
     thread::sleep(Duration::from_secs(3));
     let disturbances =
         slow_way.map(|slow_way| Disturbances::begin((slow_way, felt), (way, &wires, open_buses), stimuli));
-    let bare = Bare::start(way, is_realtime.then_some(REALTIME));
-    ride(&wires, &bare, drive, is_disturbed);
+    let bare = Bare::start(way, is_realtime.then_some(REALTIME), &counts);
+    ride(&wires, &bare, is_disturbed, &counts);
     let bare = bare.end();
     let disturbances = disturbances.map(Disturbances::end);
     let _ = stop.send(());
@@ -259,8 +267,8 @@ fn run(way: &Way, drive: Duration, kind: Kind) -> Seen {
     Seen { bare, disturbances, ..std::mem::take(&mut *seen.lock().expect("unpoisoned")) }
 }
 
-/// Takes the time of each frame with samples.
-fn watch(seen: Arc<Mutex<Seen>>, mut feeler: Feeler) -> runtime::FrameWatch {
+/// Takes the time of each frame with samples, while it counts.
+fn watch(seen: Arc<Mutex<Seen>>, mut feeler: Feeler, counts: Arc<AtomicBool>) -> runtime::FrameWatch {
     let clock = MonoClock::new().expect("a clock");
     let mut told = None;
     // Of the last frames: when the core had dealt with them, and how long the thread had waited until then.
@@ -281,15 +289,18 @@ fn watch(seen: Arc<Mutex<Seen>>, mut feeler: Feeler) -> runtime::FrameWatch {
             history.pop_front();
         }
         history.push_back((at + latency, waited));
+        feeler.look(gateway);
+        if !counts.load(Ordering::Relaxed) {
+            return;
+        }
         let mut seen = seen.lock().expect("unpoisoned");
         seen.late += u64::from(latency > BUDGET);
         seen.late_at_work += u64::from(latency.saturating_sub(wait) > BUDGET);
         if let Some((event, stage, _)) = verdict.filter(|_| is_word) {
-            seen.words.push((format!("crash {event} {stage:?}"), latency));
+            seen.words.push((event, stage, latency));
             told = verdict;
         }
         seen.latencies.push(latency);
-        feeler.look(gateway);
     })
 }
 
@@ -301,15 +312,18 @@ fn waited() -> Duration {
     Duration::from_nanos(nanos.unwrap_or_default())
 }
 
-/// The car drives and crashes in real time.
-fn ride(wires: &[Wire], bare: &Bare, drive: Duration, is_disturbed: bool) {
+/// The car drives and crashes in real time; says from when to when the frames count.
+fn ride(wires: &[Wire], bare: &Bare, is_disturbed: bool, counts: &AtomicBool) {
     let clock = MonoClock::new().expect("a clock");
     let begin = Begin { mono: clock.now(), wall: clock.wall().1.wall };
     let mut car = Car::new(1, Scenario::Crash, begin).expect("the profile fits");
     let mut lamps = is_disturbed.then(|| Lamps::new(begin.mono));
     while let Some(emission) = car.next() {
-        if emission.at > begin.mono + drive {
-            return;
+        if emission.at > begin.mono + LAMPS_UNTIL {
+            break;
+        }
+        if emission.at > begin.mono + LAMPS_FROM {
+            counts.store(true, Ordering::Relaxed);
         }
         if let Some(lamps) = &mut lamps {
             lamps.turn(&mut car, emission.at);
@@ -325,6 +339,7 @@ fn ride(wires: &[Wire], bare: &Bare, drive: Duration, is_disturbed: bool) {
             bare.sent(&frame);
         }
     }
+    counts.store(false, Ordering::Relaxed);
 }
 
 fn config(way: &Way, (port, pki): (u16, &Pki), store: &Path, is_realtime: bool) -> Config {

@@ -25,7 +25,7 @@ use super::wire::{Way, udp_bus};
 
 /// How often a reader without frames looks whether it is over.
 const LOOK: Duration = Duration::from_millis(200);
-/// Room for what the simulated car sends in three minutes.
+/// Room for more than the simulated car sends in a ride.
 const ROOM: usize = 1 << 16;
 
 /// The readers.
@@ -38,7 +38,8 @@ pub(super) struct Bare {
 
 impl Bare {
     /// One for each bus, in real time where the daemon is.
-    pub(super) fn start(way: &Way, realtime: Option<Realtime>) -> Self {
+    /// They remember only what comes while it `counts`.
+    pub(super) fn start(way: &Way, realtime: Option<Realtime>, counts: &Arc<AtomicBool>) -> Self {
         let mut bare = Self { copies: None, readers: Vec::new(), is_over: Arc::new(AtomicBool::new(false)) };
         match way {
             Way::Can(interfaces) => {
@@ -47,22 +48,28 @@ impl Bare {
                     let exactly = |id| CanFilter::new(id, 0x7FF | CAN_EFF_FLAG | CAN_RTR_FLAG);
                     socket.set_filters(&INERTIAL.map(exactly)).expect("two filters");
                     socket.set_read_timeout(LOOK).expect("a timeout");
-                    bare.read(socket, realtime);
+                    bare.read(socket, realtime, counts);
                 }
             }
             Way::Loopback => {
                 let [car, end] = udp_bus::pair();
                 end.set_read_timeout(Some(LOOK)).expect("a timeout");
                 bare.copies = Some(car);
-                bare.read(end, realtime);
+                bare.read(end, realtime, counts);
             }
         }
         bare
     }
 
     /// Returns once the reader is about to read.
-    fn read(&mut self, socket: impl AsFd + AsRawFd + Send + 'static, settings: Option<Realtime>) {
+    fn read(
+        &mut self,
+        socket: impl AsFd + AsRawFd + Send + 'static,
+        settings: Option<Realtime>,
+        counts: &Arc<AtomicBool>,
+    ) {
         setsockopt(&socket, ReceiveTimestampns, &true).expect("stamps");
+        let counts = Arc::clone(counts);
         let (is_over, is_ready) = (Arc::clone(&self.is_over), Arc::new(Barrier::new(2)));
         let ready = Arc::clone(&is_ready);
         self.readers.push(thread::spawn(move || {
@@ -71,12 +78,11 @@ impl Bare {
             }
             let mut latencies = Vec::with_capacity(ROOM);
             ready.wait();
-            // The last look comes after the end, and finds what is still queued.
-            let mut is_last = false;
-            while !is_last {
-                is_last = is_over.load(Ordering::Relaxed);
+            while !is_over.load(Ordering::Relaxed) {
                 while let Some(latency) = wait(socket.as_raw_fd()) {
-                    latencies.push(latency);
+                    if counts.load(Ordering::Relaxed) {
+                        latencies.push(latency);
+                    }
                 }
             }
             latencies

@@ -66,17 +66,23 @@ const LAMPS: [&str; 19] = [
 const LAMP_EVERY: Duration = Duration::from_millis(600);
 const LAMP_LIT: Duration = Duration::from_millis(1_500);
 /// Before that is the bulb check.
-const LAMPS_FROM: Duration = Duration::from_secs(10);
+pub(super) const LAMPS_FROM: Duration = Duration::from_secs(10);
 /// A lamp that is lit more often is a loose contact for the daemon, and makes no more events.
 const LAMP_ROUNDS: usize = FLICKER_RAISES;
+/// So often a lamp is lit.
+#[expect(clippy::cast_possible_truncation, reason = "a few dozen")]
+const LAMP_TURNS: u32 = (LAMPS.len() * LAMP_ROUNDS) as u32;
+/// They come and go for so long, and then no more.
+const LAMPS_LAST: Duration = LAMP_EVERY.saturating_mul(LAMP_TURNS);
+pub(super) const LAMPS_UNTIL: Duration = LAMPS_FROM.saturating_add(LAMPS_LAST);
 
 /// Below these a run was not disturbed as it says. A machine that is busy reaches less than was asked for, but not so
 /// little.
 const LEAST_FILLED: f64 = 0.8;
 const LEAST_SESSIONS_HZ: f64 = 0.5;
-/// Of the some 90 events that the lamps make, those share a commit that come while a slow disk still writes; the ride alone
-/// makes a handful.
-const LEAST_COMMITS: f64 = 20.0;
+/// Of the some three events a second that the lamps make, those share a commit that come while a slow disk still writes; the
+/// ride alone makes a handful.
+const LEAST_COMMITS_HZ: f64 = 0.5;
 /// A disk that needs ten seconds for each disturbs no less.
 const LEAST_SYNCS_HZ: f64 = 0.1;
 /// What a TLS handshake with certificates of both sides takes in each direction at least.
@@ -204,8 +210,8 @@ pub(super) fn open_buses(way: &Way, profile: &Profile) -> [bool; FILL_HZ.len()] 
 /// The lamps in the ride.
 pub(super) struct Lamps {
     began: MonoTime,
-    lit: usize,
-    dark: usize,
+    lit: u32,
+    dark: u32,
 }
 
 impl Lamps {
@@ -215,9 +221,9 @@ impl Lamps {
 
     /// Lights and darkens what is due at that moment.
     pub(super) fn turn(&mut self, car: &mut Car, at: MonoTime) {
-        let lamp = |turn: usize| Fault::Lamp(LAMPS[turn % LAMPS.len()], Lamp::On);
-        let lights_at = |turn: usize| self.began + LAMPS_FROM + LAMP_EVERY * u32::try_from(turn).expect("a few dozen");
-        if self.lit < LAMPS.len() * LAMP_ROUNDS && at >= lights_at(self.lit) {
+        let lamp = |turn: u32| Fault::Lamp(LAMPS[turn as usize % LAMPS.len()], Lamp::On);
+        let lights_at = |turn: u32| self.began + LAMPS_FROM + LAMP_EVERY * turn;
+        if self.lit < LAMP_TURNS && at >= lights_at(self.lit) {
             car.fail(lamp(self.lit));
             self.lit += 1;
         }
@@ -365,7 +371,7 @@ impl Account {
             ("TLS sessions".to_owned(), sessions, LEAST_SESSIONS_HZ * self.span_s),
             ("bytes up the slow way".to_owned(), up, session_bytes),
             ("bytes down the slow way".to_owned(), down, session_bytes),
-            ("commits".to_owned(), commits, LEAST_COMMITS),
+            ("commits".to_owned(), commits, LEAST_COMMITS_HZ * LAMPS_LAST.as_secs_f64()),
             ("syncs of the disks".to_owned(), self.syncs, LEAST_SYNCS_HZ * self.span_s),
         ];
         for (bus, rate_hz) in FILL_HZ.into_iter().enumerate() {
