@@ -115,6 +115,7 @@ fn arguments_that_mean_nothing_are_refused() {
     for samplings in ["0", "1001"] {
         assert!(ended(&on_demo(&["--samplings", samplings]), 2).contains("--samplings"));
     }
+    assert!(ended(&on_demo(&[&FEW[..], &["--samplings", "2"]].concat()), 64).contains("--data"));
     assert!(ended(&on_demo(&["--only", "no-class"]), 64).contains("offset-17"));
     assert!(ended(&evaluate(&["--profile", "/nowhere"]), 78).contains("/nowhere"));
     let folder = TempDir::new().expect("a folder");

@@ -70,6 +70,10 @@ pub(super) fn evaluate_crash(arguments: &EvaluateCrash) -> Result<(), Failure> {
     }
     // First, so that a long evaluation does not end with a file that is missing.
     let recordings = Recordings::read(arguments.data.as_deref(), &profiles)?;
+    if arguments.samplings > 1 && recordings.are_none() {
+        let text = "--samplings samples recordings, and there are none; name their folder with --data".to_owned();
+        return Err(Failure::new(Code::Usage, text));
+    }
     let plan = Plan { seed: arguments.seed, crashes: arguments.crashes, quiet: arguments.quiet };
     // A thread for each car: they share nothing but the plan.
     let results = std::thread::scope(|scope| {

@@ -60,6 +60,11 @@ impl Recordings {
         Ok(Self { series, drive })
     }
 
+    /// None is there.
+    pub(super) const fn are_none(&self) -> bool {
+        self.series.is_empty() && self.drive.is_none()
+    }
+
     /// What each car's classifier says of each in so many samplings: the clocks of the sensors and their noise follow from
     /// the seed and those after it. A drive was sampled by its own sensors, once.
     pub(super) fn findings(
