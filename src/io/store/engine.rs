@@ -23,7 +23,7 @@ use std::os::unix::fs::FileExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -61,6 +61,9 @@ const LOCK_TRIES: u32 = 200;
 
 /// Between two looks at the lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// See [`within`].
+const DEADLINE_PARTS: u32 = 20;
 
 const VALUES: &str = "values";
 const META: &str = "meta";
@@ -418,11 +421,23 @@ pub(super) fn guarded<T: Send + 'static>(
         .name("store-guard".into())
         .spawn(move || drop(answer.send(caught(job))))
         .map_err(|error| Fault::Environment(format!("no thread for the store: {error}")))?;
-    match answered.recv_timeout(deadline) {
+    match within(deadline, &answered) {
         Ok(outcome) => outcome,
         Err(RecvTimeoutError::Timeout) => Err(Fault::Damaged(format!("no answer within {} ms", deadline.as_millis()))),
         Err(RecvTimeoutError::Disconnected) => Err(Fault::Damaged("the thread ended without an answer".into())),
     }
+}
+
+/// Waits for an answer, part after part: a process that was frozen for longer than the deadline, with its threads (a
+/// cgroup freezer, SIGSTOP, a paused virtual machine), has lost one part of it, and its healthy store is not given up.
+fn within<T>(deadline: Duration, answered: &Receiver<T>) -> Result<T, RecvTimeoutError> {
+    for _ in 1..DEADLINE_PARTS {
+        match answered.recv_timeout(deadline / DEADLINE_PARTS) {
+            Err(RecvTimeoutError::Timeout) => {}
+            outcome => return outcome,
+        }
+    }
+    answered.recv_timeout(deadline / DEADLINE_PARTS)
 }
 
 /// Runs `job`; a panic is damage.
