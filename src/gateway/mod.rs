@@ -340,6 +340,7 @@ impl Gateway {
             StoreEvent::Unavailable(_) => None,
             StoreEvent::Done(_) | StoreEvent::Failed(..) | StoreEvent::Loaded(..) => return,
         };
+        self.dispatch.save(self.now, self.owner.unkept(event).into_iter().collect());
         if self.crew.is_released() {
             // Opened anew during the run: it may be an empty one.
             self.next_save = self.now;

@@ -4,8 +4,10 @@
 //!
 //! 1. *Private until it is known otherwise.* Until the store has answered, no position leaves the car and no service is
 //!    called. A store that was never written to is that of a new car: [`Settings::FIRST`]. A store that cannot be
-//!    opened, or has lost what was in it, or holds settings that cannot be read, leaves [`Settings::UNKNOWN`]: private,
-//!    without consent, until the owner says otherwise or the store is back.
+//!    opened, or has lost what was in it, or holds other values without settings, or settings that cannot be read, leaves
+//!    [`Settings::UNKNOWN`]: private, without consent, until the owner says otherwise or the store is back. That they
+//!    were lost is kept in their place ([`LOST`]), as the next run could not tell such a store from a new car's; so are
+//!    the first settings, before any other value.
 //! 2. *A word counts at once, and is told when it is durable.* The settings go to the store in one commit with the
 //!    event (`privacy.changed`, `consent.changed`) that confirms them. Whoever was not told must say it again. Until
 //!    the power is cut, the word counts even where the store fails.
@@ -32,6 +34,9 @@ pub(super) const GROUP: &str = "privacy";
 /// The name among the store's values.
 const SAVED: &str = "owner";
 
+/// What stands there when what the owner has settled was lost; like all that cannot be read it counts as unknown.
+const LOST: &[u8] = b"null";
+
 /// Inputs that wait for the store. An owner says a word or two; a hundred within the seconds that a store needs to
 /// open are a fault of whoever hands them in, and the later ones are refused and counted.
 const MAX_WAITING: usize = 64;
@@ -41,7 +46,9 @@ const MAX_WAITING: usize = 64;
 enum Knowledge {
     /// The store has not answered.
     Awaited,
-    /// It cannot tell.
+    /// It could not be opened so far.
+    Unavailable,
+    /// It is open and cannot tell.
     Lost,
     /// Restored, or said in this run.
     Known,
@@ -126,11 +133,17 @@ impl Owner {
             StoreEvent::Opened(inventory) if !self.has_said.all() => self.open(inventory),
             StoreEvent::Unavailable(_) if self.knowledge == Knowledge::Awaited => {
                 warn!("what the owner has settled is not known without the store: no position leaves the car");
-                self.knowledge = Knowledge::Lost;
+                self.knowledge = Knowledge::Unavailable;
             }
             _ => {}
         }
         self.settings != before
+    }
+
+    /// What a store that has just opened is to keep of the owner and does not hold.
+    pub(super) fn unkept(&self, event: &StoreEvent) -> Option<(String, Vec<u8>)> {
+        let StoreEvent::Opened(inventory) = event else { return None };
+        self.save().filter(|saved| !inventory.values.contains(saved))
     }
 
     /// What the owner has not said in this run is as it was settled before.
@@ -138,7 +151,7 @@ impl Owner {
         let saved = inventory.values.iter().find(|(name, _)| name == SAVED);
         let settings: Option<Settings> = match saved {
             Some((_, bytes)) => serde_json::from_slice(bytes).ok(),
-            None => inventory.incident.is_none().then_some(Settings::FIRST),
+            None => (inventory.incident.is_none() && inventory.values.is_empty()).then_some(Settings::FIRST),
         };
         let Some(settings) = settings else {
             warn!("what the owner has settled was lost: no position leaves the car until it is settled again");
@@ -194,12 +207,14 @@ impl Owner {
         is_news.then_some(event)
     }
 
-    /// To be kept; nothing while the owner's word is not known, so that a better store is not overwritten.
+    /// To be kept; nothing before a store has opened, which may know better.
     pub(super) fn save(&self) -> Option<(String, Vec<u8>)> {
-        if !self.is_known() {
-            return None;
-        }
-        Some((SAVED.to_owned(), serde_json::to_vec(&self.settings).ok()?))
+        let bytes = match self.knowledge {
+            Knowledge::Awaited | Knowledge::Unavailable => return None,
+            Knowledge::Lost => LOST.to_vec(),
+            Knowledge::Known => serde_json::to_vec(&self.settings).ok()?,
+        };
+        Some((SAVED.to_owned(), bytes))
     }
 
     /// The state document of the group.
@@ -243,9 +258,30 @@ mod tests {
         assert_eq!(owner_after(&opened(None, None)).settings(), Settings::FIRST);
         assert_eq!(owner_after(&opened(None, lost())).settings(), Settings::UNKNOWN);
         assert_eq!(owner_after(&opened(Some(b"{\"privacy\":\"half\"}"), None)).settings(), Settings::UNKNOWN);
-        for owner in [owner_after(&opened(None, lost())), Owner::new()] {
-            assert_eq!(owner.save(), None, "what is not known is not kept");
+        for owner in [owner_after(&StoreEvent::Unavailable("no disk".to_owned())), Owner::new()] {
+            assert_eq!(owner.save(), None, "the store may know better");
         }
+    }
+
+    #[test]
+    fn what_was_lost_stays_lost_at_the_next_start_until_it_is_settled_again() {
+        let lost = opened(None, Some(StoreIncident::Quarantined("its pages do not add up".to_owned())));
+        let mut owner = owner_after(&lost);
+        let (name, kept) = owner.unkept(&lost).expect("the next run must know");
+        assert_eq!(name, SAVED);
+        let again = opened(Some(&kept), None);
+        assert!(!owner.restore(&again), "opened anew in the same run");
+        let mut next = owner_after(&again);
+        assert_eq!((next.settings(), next.says_of_help()), (Settings::UNKNOWN, false));
+        assert_eq!(next.unkept(&again), None, "the store has it already");
+        next.set_privacy(MonoTime::ZERO, Privacy::Off);
+        let (_, settled) = next.save().expect("known");
+        assert_eq!(owner_after(&opened(Some(&settled), None)).settings(), Settings::FIRST);
+        let values = vec![("crash".to_owned(), b"{}".to_vec())];
+        let other = StoreEvent::Opened(StoreInventory { values, ..StoreInventory::default() });
+        assert_eq!(owner_after(&other).settings(), Settings::UNKNOWN, "no new car's");
+        let new = opened(None, None);
+        assert!(owner_after(&new).unkept(&new).is_some(), "else the next run cannot tell it from a store that lost it");
     }
 
     #[test]

@@ -31,6 +31,13 @@ const DROP_DEADLINE: Duration = Duration::from_secs(2);
 /// The name of the directory that keeps the last damaged store.
 const QUARANTINE: &str = "quarantine";
 
+/// The value that says what the last incident was. The next start may find nothing else in the store: by this it knows
+/// that it is not a new one.
+const INCIDENT: &str = "incident";
+
+/// So much of what was seen then is kept: a sentence.
+const INCIDENT_CHARS: usize = 512;
+
 /// What became of a request before the commit.
 enum Answer {
     /// Wants the commit.
@@ -217,6 +224,10 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
         if engine.is_wasteful(&inventory)? {
             engine = self.rebuild(engine);
         }
+        let mark = match &inventory.incident {
+            Some(incident) => caught(|| note(&engine, mark, incident))?,
+            None => mark,
+        };
         self.claim.control.mark = mark;
         self.claim.keep()?;
         self.remove_other_generations()?;
@@ -246,7 +257,8 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
         })
     }
 
-    /// Moves the store aside and begins the next generation.
+    /// Moves the store aside and begins the next generation. Until that says why it is new, the control file stays as it
+    /// is: after a power cut in between the contents are missed.
     fn quarantine(&mut self) -> Result<(), Fault> {
         let control = &mut self.claim.control;
         let aside = self.claim.dir.join(QUARANTINE);
@@ -256,7 +268,7 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
         fs::rename(data_dir(&self.claim.dir, control.generation), &aside)?;
         control.generation += 1;
         control.mark = 0;
-        Ok(self.claim.keep()?)
+        Ok(())
     }
 
     /// Writes the store anew to give room back; goes on with the old one when that does not work.
@@ -366,6 +378,15 @@ fn commit(engine: &Engine, mark: u64, pending: &mut Changes) -> Result<(), Fault
     engine.commit()
 }
 
+/// Makes it durable that the store was not as it was left; the mark of that commit.
+fn note(engine: &Engine, mark: u64, incident: &StoreIncident) -> Result<u64, Fault> {
+    let (StoreIncident::Quarantined(why) | StoreIncident::LostContents(why)) = incident;
+    let mut changes = Changes::default();
+    changes.values.insert(INCIDENT.to_owned(), why.chars().take(INCIDENT_CHARS).collect::<String>().into_bytes());
+    commit(engine, mark + 1, &mut changes)?;
+    Ok(mark + 1)
+}
+
 /// Why a request cannot be carried out, whatever the state of the store.
 fn objection(request: &StoreRequest) -> Option<String> {
     let too_long = |size: usize| format!("a value of {size} bytes; the store takes {VALUE_MAX}");
@@ -389,5 +410,45 @@ fn release(engine: Engine) {
     });
     if let Err(fault) = released {
         tracing::warn!(%fault, "the store did not let go of its files");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::gateway::StoreInventory;
+    use crate::io::store::{OPEN_DEADLINE, Store, claim_boot};
+
+    /// One start that finds this, is asked for `requests`, and ends.
+    fn start(dir: &Path, requests: Vec<StoreRequest>) -> StoreInventory {
+        let (send, events) = channel();
+        let claim = claim_boot(dir).expect("claimed");
+        let store = Store::start(claim, OPEN_DEADLINE, move |event| drop(send.send(event))).expect("started");
+        let inventory = match events.recv().expect("an answer") {
+            StoreEvent::Opened(inventory) => inventory,
+            other => panic!("expected to open, got {other:?}"),
+        };
+        for request in requests {
+            store.submit(StoreTicket(1), request).expect("room in the queue");
+            assert_eq!(events.recv().expect("an answer"), StoreEvent::Done(StoreTicket(1)));
+        }
+        assert!(store.close(OPEN_DEADLINE), "closed in time");
+        inventory
+    }
+
+    #[test]
+    fn a_store_that_lost_its_contents_is_never_again_taken_for_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let save = StoreRequest::Commit { records: Vec::new(), values: vec![("owner".to_owned(), vec![1])] };
+        assert_eq!(start(dir.path(), vec![save]), StoreInventory::default(), "it is new");
+        let data = generations(dir.path()).unwrap().into_iter().map(|at| data_dir(dir.path(), at)).next().unwrap();
+        fs::remove_dir_all(data).unwrap();
+        assert!(start(dir.path(), Vec::new()).incident.is_some());
+        let next = start(dir.path(), Vec::new());
+        assert_eq!(next.incident, None, "told once");
+        assert_eq!(next.values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), [INCIDENT]);
     }
 }
