@@ -298,11 +298,6 @@ impl Dispatch {
         self.outbox.last_id(lane)
     }
 
-    /// It takes what it is given.
-    pub(super) fn is_store_healthy(&self) -> bool {
-        self.has_store() && self.outbox.stat().store_healthy
-    }
-
     /// The values that were to be kept are.
     pub(super) fn has_saved(&self) -> bool {
         self.has_store() && self.outbox.has_saved()

@@ -404,7 +404,8 @@ impl Service for Assistance {
     }
 
     fn holds(&self) -> bool {
-        !self.left.is_empty() || self.ungraded.is_some()
+        let is_open = self.offers.iter().any(|offer| offer.phase == Phase::Open);
+        is_open || !self.left.is_empty() || self.ungraded.is_some()
     }
 }
 

@@ -13,7 +13,7 @@ use telltale::sim::Emission;
 use telltale::time::MonoTime;
 
 use crate::disk::read;
-use crate::life::{AFTERLIFE, BEFORE, LATE, Life, Remains, drive, play};
+use crate::life::{AFTERLIFE, BEFORE, Disk, Heard, LATE, Life, Remains, drive, play};
 
 #[test]
 fn whatever_the_moment_of_the_cut_a_confirmed_crash_is_heard_of_under_one_id() {
@@ -99,4 +99,41 @@ fn airbags_that_stay_fired_are_no_second_crash() {
         told += crashes.len();
     }
     assert!(told > 12, "{told} crashes were told of: the cuts do not reach what they should");
+}
+
+/// The store fails at some moment of a crash, what is told goes from memory, and then the power goes: the next run, with
+/// a store that works, takes the airbags that stay fired for no second crash, and the owner's answer is awaited still.
+#[test]
+fn a_store_that_fails_in_a_crash_costs_no_offer_and_makes_no_second_crash() {
+    let (emissions, contact) = drive();
+    let rest = contact + Duration::from_secs(3);
+    let now = MonoTime::from_millis(500);
+    let at_rest = emissions.iter().filter(|emission| emission.at >= rest);
+    let again = at_rest.map(|emission| Emission { at: now + emission.at.since(rest), ..emission.clone() });
+    let again: Vec<_> = again.collect();
+    let (mut kept, mut restored) = (0, 0);
+    for fails_ms in (0..600).step_by(12) {
+        let mut life = Life::begin(1, contact - BEFORE, Remains::empty(), Rng::new(fails_ms), None);
+        let consent = OwnerInput::Consent { consent: Purpose::Assistance, given: true };
+        life.input(contact - BEFORE, Input::Owner(consent));
+        let fails = contact + Duration::from_millis(fails_ms);
+        let (before, after) = emissions.split_at(emissions.partition_point(|emission| emission.at < fails));
+        play(&mut life, before, fails);
+        life.disk = Disk::Refuses;
+        play(&mut life, after, contact + Duration::from_secs(8));
+        let offered = life.remains.heard.iter().filter(|heard| heard.topic == "event/assistance.offered").count();
+        assert_eq!((life.remains.reports().len(), offered), (1, 1), "{fails_ms} ms: told from memory");
+        let left = read(&life.remains.file, |slot| slot.is_unreported()).recordings.len();
+        let (remains, rng) = life.cut();
+        kept += left;
+        restored += 1 - left;
+        let mut life = Life::begin(2, now, remains, rng, None);
+        play(&mut life, &again, now + Duration::from_secs(8));
+        life.pass(now + Duration::from_secs(8), Duration::from_secs(60));
+        let crashes: BTreeSet<&str> = life.remains.reports().iter().map(|heard| heard.crash.as_str()).collect();
+        assert_eq!(crashes.len(), 1, "the store failed after {fails_ms} ms: {crashes:?}");
+        let is_end = |heard: &&Heard| heard.topic == "event/assistance.unanswered" && heard.data["is_final"] == true;
+        assert_eq!(life.remains.heard.iter().filter(is_end).count(), 1, "the store failed after {fails_ms} ms");
+    }
+    assert!(kept > 0 && restored > 0, "{kept}, {restored}: the failures do not reach every case");
 }

@@ -129,18 +129,19 @@ impl Gateway {
         unkept.retain(|id| mark(id, is_settled && self.dispatch.is_kept(*id)));
     }
 
-    /// Whatever was made of crashes so far is durable, or was delivered and is all that there is to know.
+    /// Whatever was made of crashes so far is durable, or was delivered and is all that there is to know. A service that
+    /// has not begun, or does not know what the owner allows, has made nothing of them yet.
     fn is_settled(&mut self) -> bool {
+        let is_heard = self.crew.is_released() && self.owner.says_of_help();
         let has_saved = self.dispatch.has_saved();
         if has_saved && self.crash.firing == Firing::Saving {
             self.crash.firing = Firing::Kept;
         }
-        let is_saving = self.crash.firing == Firing::Saving && self.dispatch.is_store_healthy();
-        let has_unsaved = self.crew.holds() || self.crash.firing == Firing::Unsaved || is_saving;
+        let has_unsaved = self.crew.holds() || self.crash.firing != Firing::Kept;
         // Airbags fire, and help is offered, until it is graded.
         let is_under_way = self.verdict.is_some_and(|verdict| verdict.stage == Stage::Confirmed);
         let is_kept = self.dispatch.is_kept(self.dispatch.last_id(Lane::Critical));
-        is_kept && !is_under_way && (has_saved || !has_unsaved)
+        is_heard && is_kept && !is_under_way && (has_saved || !has_unsaved)
     }
 
     /// Hands a verdict to the recorder, before anybody else hears of it.
