@@ -32,7 +32,8 @@
 //! # Restart
 //!
 //! The incident is saved in one commit with its record, so that no identifier comes twice and an interrupted incident
-//! goes on; what the classifier said of it is saved as soon as it is said. Nothing is sent again only because of a restart.
+//! goes on; what the classifier said of it is saved as soon as it is said. Where the store opens later than the run
+//! begins, it goes on then, unless there is one of this run. Nothing is sent again only because of a restart.
 //! A record that went with the power is made by the next run, where the restraint still says that it has fired.
 //!
 //! # Events
@@ -285,6 +286,10 @@ impl Service for Ecall {
     }
 
     fn restore(&mut self, saved: &Json, view: &View<'_>) {
+        // An incident of this run is the newer one, and what is armed belongs to it.
+        if self.incident.is_some() {
+            return;
+        }
         let Ok(saved) = Saved::deserialize(saved) else { return };
         self.inputs.arm(&saved.armed, view.signals);
         self.incident = saved.incident.map(|incident| Incident {
@@ -296,6 +301,10 @@ impl Service for Ecall {
             merit: incident.merit,
             sent_at: Moment::restored(incident.sent_at, view),
         });
+    }
+
+    fn rejoin(&mut self, saved: &Json, view: &View<'_>) {
+        self.restore(saved, view);
     }
 }
 

@@ -98,9 +98,10 @@ impl Inputs {
         armed.map(|restraint| signals.def(restraint.id).path.clone()).collect()
     }
 
+    /// What an earlier run has seen armed is, beside what this one has.
     pub(super) fn arm(&mut self, paths: &[String], signals: &Signals) {
         for restraint in &mut self.restraints {
-            restraint.is_armed = paths.contains(&signals.def(restraint.id).path);
+            restraint.is_armed |= paths.contains(&signals.def(restraint.id).path);
         }
     }
 

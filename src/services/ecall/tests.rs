@@ -6,7 +6,7 @@ use super::*;
 use crate::config::Propulsion;
 use crate::crash::msd::{AdditionalData, ImpactLocation, Msd, Storage, Version, hex};
 use crate::crash::{DeltaV, Severity, Side, Stage, Verdict};
-use crate::services::testkit::{Car, FIRST_BOOT_S, SAVED_AFTER_MS, label, switch};
+use crate::services::testkit::{Car, FIRST_BOOT_S, SAVED_AFTER_MS, label, switch, view_parts};
 use crate::services::{Place, Settings};
 use crate::signals::{At, SignalDef};
 use crate::time::Clock;
@@ -278,6 +278,34 @@ fn a_restart_goes_on_where_it_was() {
     car.switch(SOS, true);
     car.run(5_000);
     assert_eq!(records(&mut car)[0].message_identifier, 1, "another incident");
+}
+
+#[test]
+fn an_incident_goes_on_where_the_store_opens_late() {
+    let mut earlier = car();
+    let armed = earlier.service.save(&earlier.view());
+    earlier.switch(FRONT, true);
+    let interrupted = earlier.service.save(&earlier.view());
+    for (saved, at_once, later) in [(&armed, 1, 2), (&interrupted, 0, 2)] {
+        let mut late = Car::new(defs(), |signals| with(EcallSettings::default(), signals));
+        late.beside.run.counter = 2;
+        late.switch(FRONT, true);
+        late.run(1_500);
+        assert!(records(&mut late).is_empty(), "it may be an old story");
+        let view = view_parts(late.now_ms, late.boot, &late.signals, &late.clock);
+        late.service.rejoin(saved, &view);
+        late.run(1);
+        late.switch(DRIVER, false);
+        assert_eq!(records(&mut late).len(), at_once);
+        place(&mut late, 48.0, 11.0);
+        late.run(5_000);
+        let numbers: Vec<_> = records(&mut late).iter().map(|msd| msd.message_identifier).collect();
+        assert_eq!(numbers, [later]);
+        let own = late.state();
+        let view = view_parts(late.now_ms, late.boot, &late.signals, &late.clock);
+        late.service.rejoin(&interrupted, &view);
+        assert_eq!(late.state(), own, "what this run has is newer");
+    }
 }
 
 #[test]
