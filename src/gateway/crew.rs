@@ -51,15 +51,31 @@ pub(super) struct Scene<'a> {
     pub(super) boot: BootId,
     pub(super) verdict: Option<&'a Verdict>,
     pub(super) settings: Settings,
+    pub(super) knows_owner: bool,
+    pub(super) has_recalled: bool,
     pub(super) occasion: Occasion<'a>,
     pub(super) place: Option<Place>,
 }
 
 impl<'a> Scene<'a> {
     const fn cx(self, drive: DriveState, out: &'a mut Output) -> Cx<'a> {
-        let Self { now, signals, clock, boot, verdict, settings, occasion, place } = self;
+        let Self { now, signals, clock, boot, verdict, settings, knows_owner, has_recalled, occasion, place } = self;
         let Occasion { answer, recovered } = occasion;
-        Cx { now, signals, drive, clock, boot, verdict, settings, answer, recovered, place, out }
+        Cx {
+            now,
+            signals,
+            drive,
+            clock,
+            boot,
+            verdict,
+            settings,
+            knows_owner,
+            answer,
+            recovered,
+            has_recalled,
+            place,
+            out,
+        }
     }
 }
 
@@ -294,7 +310,9 @@ mod tests {
         crew.release(None, &view);
         let (boot, settings) = (BootId { counter: 1, random: 0 }, Settings::FIRST);
         let (clock, signals, occasion) = (&clock, &signals, Occasion::default());
-        let scene = Scene { now, signals, clock, boot, verdict: None, settings, occasion, place: None };
+        let (knows_owner, has_recalled) = (true, true);
+        let (verdict, place) = (None, None);
+        let scene = Scene { now, signals, clock, boot, verdict, settings, knows_owner, has_recalled, occasion, place };
         let is_eventful = crew.round(scene).is_eventful();
         (is_eventful, crew.take_unsaved(&view, false).into_iter().map(|(name, _)| name).collect())
     }

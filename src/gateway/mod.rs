@@ -419,6 +419,8 @@ impl Gateway {
             boot: self.dispatch.boot(),
             verdict: self.verdict.as_ref(),
             settings: self.owner.settings(),
+            knows_owner: self.owner.says_of_help(),
+            has_recalled: self.has_recalled(),
             occasion,
             place: self.position.place(),
         });

@@ -107,6 +107,11 @@ impl Owner {
         self.has_said.privacy && self.has_said.assistance
     }
 
+    /// Whether help may be offered; none while that is not known.
+    pub(super) fn allows_help(&self) -> Option<bool> {
+        self.says_of_help().then_some(self.settings.allow_help())
+    }
+
     /// The earliest moment at which a place was received that may be told; none in privacy mode.
     pub(super) const fn open_since(&self) -> Option<MonoTime> {
         self.open_since
@@ -177,12 +182,12 @@ impl Owner {
     pub(super) fn set_privacy(&mut self, now: MonoTime, privacy: Privacy) -> Option<Event> {
         let event = Event::new("privacy.changed", now, json!({ "privacy": privacy.name() }));
         info!(privacy = privacy.name(), "the owner settled privacy mode");
-        self.has_said.privacy = true;
+        let is_first = !std::mem::replace(&mut self.has_said.privacy, true);
         self.open_since = match privacy {
             Privacy::On => None,
             Privacy::Off => self.open_since.or(Some(now)),
         };
-        self.settle(Settings { privacy, ..self.settings }, event)
+        self.settle(Settings { privacy, ..self.settings }, is_first, event)
     }
 
     /// Consent from now on; the event when that is news.
@@ -193,15 +198,17 @@ impl Owner {
         };
         let event = Event::new("consent.changed", now, json!({ "given": given })).about(purpose.name());
         info!(purpose = purpose.name(), given, "the owner settled consent");
-        match purpose {
-            Purpose::Assistance => self.has_said.assistance = true,
-            Purpose::EmergencyContact => self.has_said.contact = true,
-        }
-        self.settle(settings, event)
+        let has_said = match purpose {
+            Purpose::Assistance => &mut self.has_said.assistance,
+            Purpose::EmergencyContact => &mut self.has_said.contact,
+        };
+        let is_first = !std::mem::replace(has_said, true);
+        self.settle(settings, is_first, event)
     }
 
-    fn settle(&mut self, settings: Settings, event: Event) -> Option<Event> {
-        let is_news = self.settings != settings || !self.is_known();
+    /// That what was a guess is the owner's word is news too.
+    fn settle(&mut self, settings: Settings, is_first: bool, event: Event) -> Option<Event> {
+        let is_news = self.settings != settings || is_first;
         self.knowledge = Knowledge::Known;
         self.settings = settings;
         is_news.then_some(event)

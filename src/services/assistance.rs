@@ -40,9 +40,10 @@
 //!
 //! A crash that was confirmed and not graded when the power went is offered help for by the next run, whatever its
 //! severity was so far: nobody will grade it any more. One that was graded and not told is when it is bad enough. Help
-//! for it waits for a place among the offers ([`MAX_OFFERS`]), and up to [`CLOCK_AWAITED`] for a clock that was set: a
-//! car whose power comes back after [`URGENT_WITHIN`] asks the owner first whatever the severity, and after [`KEPT`]
-//! nobody. Where it stays unknown how long ago the crash was, it counts as recent.
+//! for it waits for the owner's word to be known, as it does for a crash of this run, for a place among the offers
+//! ([`MAX_OFFERS`]), and up to [`CLOCK_AWAITED`] for the black box, which may have a later word on it, and for a clock
+//! that was set: a car whose power comes back after [`URGENT_WITHIN`] asks the owner first whatever the severity, and
+//! after [`KEPT`] nobody. Where it stays unknown how long ago the crash was, it counts as recent.
 //!
 //! # Events
 //!
@@ -73,11 +74,11 @@ mod offer;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::config::AssistanceSettings;
 use crate::crash::{Severity, Stage, Verdict};
-use crate::delivery::{Lane, Privacy};
+use crate::delivery::{BootId, Lane, Privacy};
 use crate::signals::{Quality, SignalId};
 use crate::time::MonoTime;
 
@@ -94,8 +95,8 @@ pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// which offers are open ends the oldest as unanswered.
 pub const MAX_OFFERS: usize = 4;
 
-/// Crashes of earlier runs that are to be offered help for: more than the black box holds. One more, and the oldest is
-/// offered at once.
+/// Crashes that were put off: more than the black box holds. One more, and for the oldest help is offered at once, or
+/// never where nobody knows whether it may be.
 pub const MAX_LEFT: usize = 8;
 
 /// A crash of an earlier run that is longer ago is not urgent any more: help was called by others, or whoever was in the
@@ -118,7 +119,8 @@ pub struct Assistance {
     unsaid: Option<u32>,
     /// The crash of this run that becomes an offer when it is graded badly enough.
     ungraded: Option<Ungraded>,
-    /// Those of earlier runs that become offers, the oldest first.
+    /// Those of earlier runs that become offers, the oldest first, and those of this run while it is not known what the
+    /// owner allows.
     left: Vec<Left>,
 }
 
@@ -137,34 +139,41 @@ impl Assistance {
         {
             return;
         }
-        let id = crash_id(cx.boot, verdict.event);
-        let crash = |id| Ungraded::new(id, verdict, Moment::Here(verdict.contact));
-        let known = self.offers.iter().position(|offer| offer.id == id);
+        let crash = Ungraded::new(crash_id(cx.boot, verdict.event), verdict, Moment::Here(verdict.contact));
+        if !cx.knows_owner {
+            return self.put_off(cx, crash, verdict);
+        }
+        let was_put_off = self.left.iter().any(|left| left.is(&crash.id));
+        self.left.retain(|left| !left.is(&crash.id));
+        let known = self.find(&crash.id);
         let before = self.ungraded.take();
-        if !may_speak(cx.settings) {
+        if !cx.settings.allow_help() {
             if known.is_none() {
                 self.unsaid = Some(verdict.event);
             }
         } else if let Some(index) = known {
-            self.update_offer(cx, index, findings::of(verdict), is_urgent(verdict));
+            self.update_offer(cx, index, crash);
         } else if self.reaches_threshold(verdict) {
-            self.make_offer(cx, crash(id));
+            self.make_offer(cx, crash);
         } else if verdict.stage < Stage::Graded {
-            self.ungraded = Some(crash(id));
+            self.ungraded = Some(crash);
         }
-        cx.out.save_now |= self.ungraded != before;
+        cx.out.save_now |= was_put_off || self.ungraded != before;
     }
 
-    /// A crash of an earlier run, of which the black box knows the last word: newer than what was saved.
-    fn recall(&mut self, cx: &mut Cx<'_>, recovered: &Recovered) {
-        let Recovered { crash, verdict, at } = recovered;
-        let is_offered = self.find(crash).is_some();
-        let before = self.left.len();
-        self.left.retain(|left| !left.is(crash));
-        let is_wanted = is_offered || verdict.stage < Stage::Graded || self.reaches_threshold(verdict);
-        cx.out.save_now |= is_wanted || self.left.len() < before;
+    /// Leaves a crash, of an earlier run or of this one, to be decided on; its last word counts. What was saved may be
+    /// older than what the black box holds, or newer, where the power kept the disk from writing the last word.
+    fn put_off(&mut self, cx: &mut Cx<'_>, crash: Ungraded, verdict: &Verdict) {
+        let offered = self.offers.iter().find(|offer| offer.id == crash.id).map(|offer| offer.stage);
+        let waiting = self.left.iter().find(|left| left.is(&crash.id)).map(|left| left.crash.stage);
+        if offered.max(waiting).is_some_and(|known| crash.stage < known) {
+            return;
+        }
+        self.left.retain(|left| !left.is(&crash.id));
+        let is_wanted = offered.is_some() || verdict.stage < Stage::Graded || self.reaches_threshold(verdict);
+        cx.out.save_now |= is_wanted || waiting.is_some();
         if is_wanted {
-            self.left.push(Left::new(Ungraded::new(crash.clone(), verdict, *at), cx.now));
+            self.left.push(Left::new(crash, cx.now));
         }
     }
 
@@ -172,21 +181,33 @@ impl Assistance {
         self.offers.iter().position(|offer| offer.id == id)
     }
 
-    /// Offers what earlier runs would have offered, as soon as it can be, and brings up to date what they did offer.
+    /// What is known of a crash has come as far as that word, or further.
+    fn has_offered(&self, id: &str, stage: u8) -> bool {
+        self.offers.iter().any(|offer| offer.id == id && offer.stage >= stage)
+    }
+
+    /// Offers what was put off, as soon as it can be, and brings up to date what earlier runs did offer.
     fn make_up(&mut self, cx: &mut Cx<'_>) {
-        let is_crowded = self.left.len() > MAX_LEFT;
+        let excess = self.left.len().saturating_sub(MAX_LEFT);
         for (index, mut left) in std::mem::take(&mut self.left).into_iter().enumerate() {
-            let choice = if may_speak(cx.settings) { left.choose(cx) } else { Choose::Drop };
-            let is_forced = is_crowded && index == 0;
+            let choice = left.choose(cx);
+            let is_forced = index < excess;
             let has_room = self.offers.len() < MAX_OFFERS || self.offers.iter().any(|offer| offer.phase != Phase::Open);
             match choice {
-                Choose::Drop => cx.out.save_now = true,
+                Choose::Drop => {
+                    self.leave_unsaid(cx.boot, &left.crash.id);
+                    cx.out.save_now = true;
+                }
                 Choose::Wait if !is_forced => self.left.push(left),
+                Choose::Wait if !cx.knows_owner => {
+                    warn!(crash = left.crash.id, "too many crashes wait for the owner's word: no help is offered");
+                    cx.out.save_now = true;
+                }
                 Choose::Wait | Choose::Offer | Choose::OfferCalmly => {
                     left.crash.is_urgent &= choice != Choose::OfferCalmly;
                     if let Some(known) = self.find(&left.crash.id) {
                         cx.out.save_now = true;
-                        self.update_offer(cx, known, left.crash.crash, left.crash.is_urgent);
+                        self.update_offer(cx, known, left.crash);
                     } else if has_room || is_forced {
                         self.make_offer(cx, left.crash);
                     } else {
@@ -197,6 +218,12 @@ impl Assistance {
         }
     }
 
+    /// What was put off and may not be spoken of stays unsaid, though there be more words on it.
+    fn leave_unsaid(&mut self, boot: BootId, id: &str) {
+        let own = self.heard.map(|(event, ..)| event).filter(|event| crash_id(boot, *event) == id);
+        self.unsaid = own.or(self.unsaid);
+    }
+
     fn reaches_threshold(&self, verdict: &Verdict) -> bool {
         match verdict.severity {
             Some(severity) => severity >= self.settings.threshold,
@@ -204,8 +231,9 @@ impl Assistance {
         }
     }
 
-    fn make_offer(&mut self, cx: &mut Cx<'_>, crash: Ungraded) {
-        while self.offers.len() >= MAX_OFFERS {
+    /// Lets go of offers until that many are left, ended ones first.
+    fn make_room(&mut self, cx: &mut Cx<'_>, most: usize) {
+        while self.offers.len() > most {
             // Help that is under way can be called off for as long as there is room to know of it.
             let is_done = |offer: &Offer| offer.phase != Phase::Open && !offer.concerns_helpers();
             let done = self.offers.iter().position(is_done);
@@ -216,8 +244,11 @@ impl Assistance {
                 end_unanswered(cx, &mut oldest, Party::Owner);
             }
         }
-        let now = Moment::Here(cx.now);
-        let mut offer = Offer::new(crash.id, now, crash.crash, crash.is_urgent);
+    }
+
+    fn make_offer(&mut self, cx: &mut Cx<'_>, crash: Ungraded) {
+        self.make_room(cx, MAX_OFFERS - 1);
+        let mut offer = Offer::new(crash, Moment::Here(cx.now));
         self.ask(cx, &mut offer, Party::Owner);
         if offer.is_urgent && cx.settings.consents_to(Purpose::EmergencyContact) {
             self.ask(cx, &mut offer, Party::EmergencyContact);
@@ -240,12 +271,14 @@ impl Assistance {
         }
     }
 
-    fn update_offer(&mut self, cx: &mut Cx<'_>, index: usize, crash: Json, is_urgent: bool) {
-        let Some(mut offer) = self.offers.get(index).cloned() else { return };
-        if offer.crash == crash {
+    fn update_offer(&mut self, cx: &mut Cx<'_>, index: usize, word: Ungraded) {
+        let Some(known) = self.offers.get_mut(index) else { return };
+        let Ungraded { crash, is_urgent, stage, .. } = word;
+        known.stage = stage;
+        if known.crash == crash {
             return;
         }
-        offer.crash = crash;
+        let mut offer = Offer { crash, ..known.clone() };
         let has_become_urgent = is_urgent && !offer.is_urgent;
         offer.is_urgent |= has_become_urgent;
         if offer.phase == Phase::Unanswered && has_become_urgent {
@@ -348,12 +381,14 @@ impl Service for Assistance {
     }
 
     fn update(&mut self, cx: &mut Cx<'_>) {
+        // A store that opened late may have brought more.
+        self.make_room(cx, MAX_OFFERS);
         self.respect(cx);
         if let Some(verdict) = cx.verdict {
             self.hear(cx, verdict);
         }
-        if let Some(recovered) = cx.recovered {
-            self.recall(cx, recovered);
+        if let Some(Recovered { crash, verdict, at }) = cx.recovered {
+            self.put_off(cx, Ungraded::new(crash.clone(), verdict, *at), verdict);
         }
         if let Some(answer) = cx.answer {
             self.take_answer(cx, answer);
@@ -390,11 +425,14 @@ impl Service for Assistance {
             asked.due = view.now + self.window(asked.party).saturating_sub(elapsed);
         }
         offers.retain(|offer| self.find(&offer.id).is_none());
-        offers.append(&mut self.offers);
-        self.offers = offers;
         let crashes = saved.iter().filter_map(|saved| Ungraded::restored(saved, view)).take(MAX_LEFT + 1);
         let mut left: Vec<_> = crashes.map(|crash| Left::new(crash, view.now)).collect();
+        // What this run has made of a crash is newer than a word that had come no further.
         left.retain(|left| !self.left.iter().any(|newer| newer.is(&left.crash.id)));
+        left.retain(|left| !self.has_offered(&left.crash.id, left.crash.stage));
+        offers.append(&mut self.offers);
+        self.offers = offers;
+        self.left.retain(|left| !self.offers.iter().any(|offer| left.is(&offer.id) && offer.stage > left.crash.stage));
         left.append(&mut self.left);
         self.left = left;
     }
@@ -409,18 +447,13 @@ impl Service for Assistance {
     }
 }
 
-/// Of a crash, and of the help after it.
-fn may_speak(settings: Settings) -> bool {
-    settings.privacy == Privacy::Off && settings.consents_to(Purpose::Assistance)
-}
-
 /// Whether an answer is one of somebody who was asked, and may still be. What was requested while that was allowed can be
 /// called off at any time: else help comes that nobody wants.
 fn counts(answer: &Answer, offer: &Offer, settings: Settings) -> bool {
     let by = answer.by;
     let is_trusted = by == Party::Owner || settings.consents_to(Purpose::EmergencyContact);
     let calls_off = answer.choice == Choice::Cancel && offer.phase != Phase::Open;
-    offer.was_asked(by) && (calls_off || (may_speak(settings) && is_trusted))
+    offer.was_asked(by) && (calls_off || (settings.allow_help() && is_trusted))
 }
 
 /// Both are asked at once, and help is requested unasked.
@@ -467,7 +500,7 @@ fn tell(cx: &mut Cx<'_>, kind: &'static str, offer: &Offer, data: Json) {
 /// The end of help needs no position where the owner does not allow to speak of a crash.
 fn tell_of_cancel(cx: &mut Cx<'_>, offer: &Offer, by: &str) {
     let event = event("assistance.cancelled", offer, cx.now, json!({ "by": by }));
-    cx.out.events.push(Event { with_position: may_speak(cx.settings), ..event });
+    cx.out.events.push(Event { with_position: cx.settings.allow_help(), ..event });
     (cx.out.save, cx.out.state_changed) = (true, true);
 }
 

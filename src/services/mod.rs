@@ -67,10 +67,14 @@ pub struct Cx<'a> {
     pub verdict: Option<&'a Verdict>,
     /// What the owner has settled. Every service is called when it changes.
     pub settings: Settings,
+    /// That they say of help after a crash is the owner's word, and no guess for want of it.
+    pub knows_owner: bool,
     /// What the owner, or another who was asked, answers in this round. Every service is called for it.
     pub answer: Option<&'a Answer>,
     /// A crash of an earlier run that nobody was told of, in the round in which it is told. Every service is called for it.
     pub recovered: Option<&'a Recovered>,
+    /// The last of them was told, in this round or before: the black box is open, or cannot be opened.
+    pub has_recalled: bool,
     /// The last believed place, however old.
     pub place: Option<Place>,
     /// What comes of it.

@@ -122,6 +122,12 @@ impl Settings {
     /// While nobody knows what the owner has settled: nothing is let out, nobody is told.
     pub const UNKNOWN: Self = Self { privacy: Privacy::On, ..Self::FIRST };
 
+    /// Whether help may be offered after a crash, and the crash be spoken of for that.
+    #[must_use]
+    pub const fn allow_help(&self) -> bool {
+        self.assistance && matches!(self.privacy, Privacy::Off)
+    }
+
     /// Whether consent is given.
     #[must_use]
     pub const fn consents_to(&self, purpose: Purpose) -> bool {

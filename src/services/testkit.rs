@@ -69,6 +69,8 @@ pub(super) struct Beside {
     pub(super) run: BootId,
     pub(super) verdict: Option<Verdict>,
     pub(super) settings: Settings,
+    pub(super) knows_owner: bool,
+    pub(super) has_recalled: bool,
     pub(super) answer: Option<Answer>,
     pub(super) recovered: Option<Recovered>,
     pub(super) place: Option<Place>,
@@ -77,7 +79,16 @@ pub(super) struct Beside {
 impl Default for Beside {
     fn default() -> Self {
         let run = BootId { counter: 1, random: 0 };
-        Self { run, verdict: None, settings: Settings::FIRST, answer: None, recovered: None, place: None }
+        Self {
+            run,
+            verdict: None,
+            settings: Settings::FIRST,
+            knows_owner: true,
+            has_recalled: true,
+            answer: None,
+            recovered: None,
+            place: None,
+        }
     }
 }
 
@@ -89,9 +100,21 @@ pub(super) fn cx<'a>(
     beside: &'a Beside,
     out: &'a mut Output,
 ) -> Cx<'a> {
-    let Beside { run: boot, verdict, settings, answer, recovered, place } = beside;
-    let (verdict, answer, recovered) = (verdict.as_ref(), answer.as_ref(), recovered.as_ref());
-    Cx { now, signals, drive, clock, boot: *boot, verdict, settings: *settings, answer, recovered, place: *place, out }
+    Cx {
+        now,
+        signals,
+        drive,
+        clock,
+        boot: beside.run,
+        verdict: beside.verdict.as_ref(),
+        settings: beside.settings,
+        knows_owner: beside.knows_owner,
+        answer: beside.answer.as_ref(),
+        recovered: beside.recovered.as_ref(),
+        has_recalled: beside.has_recalled,
+        place: beside.place,
+        out,
+    }
 }
 
 /// A signal for a test: number, switch or label, with its unit.

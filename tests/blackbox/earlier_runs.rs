@@ -9,7 +9,8 @@ use telltale::delivery::{BootId, Draft, Lane, Privacy, codec};
 use telltale::gateway::{Input, LinkDown, LinkEvent, StoreEvent, StoreInventory};
 use telltale::rng::Rng;
 use telltale::services::OwnerInput;
-use telltale::sim::Emission;
+use telltale::services::owner::Purpose;
+use telltale::sim::{Emission, What};
 use telltale::time::{KernelBoot, MonoTime, Stamp};
 
 use crate::disk::read;
@@ -19,6 +20,7 @@ use crate::life::{AFTERLIFE, BEFORE, Disk, LATE, Life, Remains, STEP, drive, inv
 fn untold(emissions: &[Emission], contact: MonoTime, privacy: Privacy) -> BTreeMap<(Stage, bool), Vec<u8>> {
     let mut life = Life::begin(1, contact - BEFORE, Remains::empty(), Rng::new(1), None);
     life.input(contact - BEFORE, Input::Owner(OwnerInput::Privacy { privacy }));
+    life.input(contact - BEFORE, Input::Owner(OwnerInput::Consent { consent: Purpose::Assistance, given: true }));
     let mut files = BTreeMap::new();
     let mut rest = emissions;
     for after_ms in 0..200 {
@@ -212,6 +214,68 @@ fn a_store_that_comes_back_in_the_middle_of_a_run_costs_no_offer_of_help() {
         assert!(offers == 1 && is_marked(&life), "cut after {cut_ms} ms: {offers} offers");
     }
     assert_eq!(before.len(), 3, "{before:?}: the cuts do not reach every case");
+}
+
+/// The drive without what the airbags' control unit says.
+fn without_airbags(emissions: &[Emission]) -> Vec<Emission> {
+    let is_airbags = |what: &What| matches!(what, What::Frame(_, frame) if frame.id().raw() == RESTRAINT_STATUS);
+    emissions.iter().filter(|emission| !is_airbags(&emission.what)).cloned().collect()
+}
+
+const RESTRAINT_STATUS: u32 = 80;
+
+/// A crash in a run whose store does not open in time, or at all: it is told of from memory, and help is offered by whoever
+/// knows first whether it may be.
+#[test]
+fn a_crash_that_nobody_knows_the_owners_word_for_is_offered_help_for_once_it_is_known() {
+    let (emissions, contact) = drive();
+    let emissions = without_airbags(&emissions);
+    let begin = contact - BEFORE;
+    let met = contact + Duration::from_secs(8);
+    let with_consent = || {
+        let mut remains = Remains::empty();
+        remains.values.insert("owner".to_owned(), CONSENT.to_vec());
+        remains
+    };
+    let opened = || StoreEvent::Opened(inventory(&with_consent()));
+    let stores: [Opens; 2] = [|| None, || Some(StoreEvent::Unavailable("no file system".to_owned()))];
+    for store in stores {
+        for is_same_run in [true, false] {
+            let case = format!("{:?}, {is_same_run}", store());
+            let boot = BootId { counter: 1, random: 7 };
+            let mut life = Life::begin_with(store(), boot, begin, with_consent(), Rng::new(1), None);
+            play(&mut life, &emissions, met);
+            assert_eq!((life.remains.reports().len(), life.remains.offers().len()), (1, 0), "{case}");
+            assert!(!is_marked(&life), "{case}: told, and nobody was asked");
+            if is_same_run {
+                life.input(met, Input::Store(opened()));
+                life.pass(met, AFTERLIFE);
+            } else {
+                let now = MonoTime::from_millis(500);
+                let (remains, rng) = life.cut();
+                life = Life::begin(2, now, remains, rng, None);
+                life.pass(now, AFTERLIFE);
+            }
+            assert_eq!((life.remains.offers().len(), is_marked(&life)), (1, true), "{case}");
+            let crashes: BTreeSet<&str> = life.remains.reports().iter().map(|heard| heard.crash.as_str()).collect();
+            assert_eq!(crashes.len(), 1, "{case}");
+        }
+    }
+}
+
+/// What the owner allowed when it happened counts, whatever has been settled since.
+#[test]
+fn no_later_run_offers_help_for_a_crash_in_privacy_mode() {
+    let (emissions, contact) = drive();
+    for (privacy, offers) in [(Privacy::Off, 1), (Privacy::On, 0)] {
+        let file = untold(&emissions, contact, privacy).remove(&(Stage::Confirmed, true)).expect("there is a moment");
+        let mut remains = Remains { file, ..Remains::empty() };
+        remains.values.insert("owner".to_owned(), CONSENT.to_vec());
+        let now = MonoTime::from_millis(500);
+        let mut life = Life::begin(2, now, remains, Rng::new(1), None);
+        life.pass(now, AFTERLIFE);
+        assert_eq!((life.remains.offers().len(), is_marked(&life)), (offers, true), "{privacy:?}");
+    }
 }
 
 /// A report whose key another record has taken is told under a new id. Until that is durable, the black box keeps it.

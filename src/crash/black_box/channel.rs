@@ -36,6 +36,8 @@ pub enum Channel {
     SilentBuses = 14,
     /// The place was received with privacy mode off, and may stand in a report: 0 or 1.
     PlaceMayBeTold = 15,
+    /// Help may be offered after a crash, by consent and privacy mode: 0 or 1; not known while the owner's word is not.
+    HelpMayBeOffered = 16,
 }
 
 impl Channel {
@@ -43,7 +45,7 @@ impl Channel {
     pub const COUNT: usize = Self::ALL.len();
 
     /// In the order of their numbers.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::WheelSpeed,
         Self::GnssSpeed,
         Self::Brake,
@@ -60,6 +62,7 @@ impl Channel {
         Self::Ignition,
         Self::SilentBuses,
         Self::PlaceMayBeTold,
+        Self::HelpMayBeOffered,
     ];
 
     /// Its number.
@@ -94,6 +97,7 @@ impl Channel {
             Self::Ignition => "ignition",
             Self::SilentBuses => "silent_buses",
             Self::PlaceMayBeTold => "place_may_be_told",
+            Self::HelpMayBeOffered => "help_may_be_offered",
         }
     }
 }

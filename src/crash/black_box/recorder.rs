@@ -466,6 +466,9 @@ impl Recorder {
     /// Gives each record that has none its slot.
     fn find_places(&mut self) {
         let File::Ready(header) = &mut self.file else { return };
+        // As it stands now: of a word since then a cut may leave nothing, and what counts is that of the contact.
+        let help = Channel::HelpMayBeOffered;
+        base[help.index()] = self.last[help.index()];
         let mut taken: Vec<usize> = self.open.iter().filter_map(|open| open.place).collect();
         for open in self.open.iter_mut().filter(|open| open.place.is_none()) {
             let Some(index) = header.room(|index| taken.contains(&index)) else { continue };

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tracing::{error, info, warn};
 
-use crate::crash::black_box::{BlackBoxEvent, Contents, Recording, Stat};
+use crate::crash::black_box::{BlackBoxEvent, Channel, Contents, Recording, Stat};
 use crate::crash::classifier::Restraints;
 use crate::crash::{Calibration, Classifier, Stage, Verdict};
 use crate::delivery::{Lane, RecordId};
@@ -23,7 +23,12 @@ impl Gateway {
     /// The disk of the black box answered.
     pub(in crate::gateway) fn black_box(&mut self, event: BlackBoxEvent) {
         let given_up = self.crash.recorder.stat().given_up;
+        let was_opening = self.crash.recorder.is_opening();
         self.crash.recorder.handle(self.now, &event);
+        if was_opening && !self.crash.recorder.is_opening() {
+            // Services wait for what it says of earlier runs, or for that it says nothing.
+            self.crew.call_all();
+        }
         match event {
             BlackBoxEvent::Opened(contents) => self.black_box_opened(*contents),
             BlackBoxEvent::Unavailable(why) => {
@@ -83,7 +88,7 @@ impl Gateway {
             let stage = verdict.stage.max(slot.stage.unwrap_or(Stage::Suspected));
             self.crash.recorder.recovered(slot.crash, stage);
             // A crash in privacy mode stays unsaid, though that has ended since.
-            if stage >= Stage::Confirmed && !recovery::was_private(&recording) {
+            if stage >= Stage::Confirmed && !recovery::forbids_help(&recording) {
                 let at = Moment::of(recovery::contact(&recording, &verdict), self.kernel, self.now);
                 let recovered = Recovered { crash: slot.crash.to_string(), verdict, at };
                 self.crash.recovered.push((report.id, recovered));
@@ -101,13 +106,20 @@ impl Gateway {
     /// The services hear of what earlier runs could not tell, once they know what they knew then, and what the owner
     /// allows: without a store that is a later run.
     fn pass_on_recovered(&mut self) {
-        if self.crash.recovered.is_empty() || !self.crew.is_released() || !self.owner.says_of_help() {
+        if !self.crew.is_released() || !self.owner.says_of_help() {
             return;
         }
-        for (_, recovered) in std::mem::take(&mut self.crash.recovered) {
+        while !self.crash.recovered.is_empty() {
+            let (_, recovered) = self.crash.recovered.remove(0);
             self.crew.call_all();
             self.round(Occasion { recovered: Some(&recovered), ..Occasion::default() });
         }
+    }
+
+    /// The services have heard of everything that earlier runs left in the black box, or nobody can tell.
+    pub(in crate::gateway) fn has_recalled(&self) -> bool {
+        let Crash { recorder, left, recovered, .. } = &self.crash;
+        !recorder.is_opening() && left.is_empty() && recovered.is_empty()
     }
 
     /// Marks what is told, of this run and of earlier ones. A crash that the services have not heard of, or of which
@@ -161,16 +173,23 @@ impl Gateway {
         self.crash.unkept.push(id);
     }
 
-    /// Tells what earlier runs left, records where the car is, marks what is durable in the store, and keeps the id up to
+    /// Tells what earlier runs left, records where the car is and what the owner allows, marks what is durable in the store, and keeps the id up to
     /// date that a report would have.
     pub(in crate::gateway) fn settle_black_box(&mut self) {
+        let had_recalled = self.has_recalled();
         self.recover();
         self.pass_on_recovered();
+        if self.has_recalled() && !had_recalled {
+            self.crew.call_all();
+            self.round(Occasion::default());
+        }
         self.mark_told();
         if let Some(place) = self.position.place() {
             let may_be_told = self.position.may_be_told(self.owner.open_since());
             self.crash.place(self.now, place, may_be_told);
         }
+        let may_be_offered = self.owner.allows_help().map_or(f64::NAN, |allows| f64::from(u8::from(allows)));
+        self.crash.recorder.value(self.now, Channel::HelpMayBeOffered, may_be_offered);
         let next = self.dispatch.next_id(Lane::Critical);
         self.crash.recorder.expect_report(next.seq);
     }

@@ -64,9 +64,11 @@ fn stamp(start: Option<&Start>, mono: MonoTime) -> Stamp {
     Stamp { boot: kernel, mono, wall: start.and_then(|start| wall_at(start, mono)) }
 }
 
-/// The car was in privacy mode, as far as the record says.
-pub(super) fn was_private(recording: &Recording) -> bool {
-    last(recording, Channel::PlaceMayBeTold).is_some_and(|(may_be_told, _)| may_be_told < 1.0)
+/// The owner did not allow that help be offered when it happened. Where nobody knew then, or the record does not say, it is
+/// for the owner's word as it is known now.
+pub(super) fn forbids_help(recording: &Recording) -> bool {
+    let may_be_offered = |start: &Start| start.base[Channel::HelpMayBeOffered.index()];
+    recording.start.as_ref().is_some_and(|start| may_be_offered(start) < 1.0)
 }
 
 /// The last value of a channel, and when it came; no time where it came before the record begins.
@@ -226,7 +228,8 @@ impl Replayed {
             | Channel::AirbagLamp
             | Channel::Latitude
             | Channel::Longitude
-            | Channel::PlaceMayBeTold => Vec::new(),
+            | Channel::PlaceMayBeTold
+            | Channel::HelpMayBeOffered => Vec::new(),
         }
     }
 

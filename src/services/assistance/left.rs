@@ -16,6 +16,8 @@ pub(super) struct Ungraded {
     pub(super) id: String,
     pub(super) crash: Json,
     pub(super) is_urgent: bool,
+    /// How far the word had come that this is known from: a [`Stage`](crate::crash::Stage) by its number.
+    pub(super) stage: u8,
     at: Moment,
 }
 
@@ -26,30 +28,33 @@ struct Saved {
     id: String,
     crash: Json,
     is_urgent: bool,
+    #[serde(default)]
+    stage: u8,
     at: Stamp,
 }
 
 impl Ungraded {
     pub(super) fn new(id: String, verdict: &Verdict, at: Moment) -> Self {
-        Self { id, crash: findings::of(verdict), is_urgent: is_urgent(verdict), at }
+        Self { id, crash: findings::of(verdict), is_urgent: is_urgent(verdict), stage: verdict.stage as u8, at }
     }
 
     pub(super) fn save(&self, view: &View<'_>) -> Json {
-        let Self { id, crash, is_urgent, at } = self;
-        let saved = Saved { id: id.clone(), crash: crash.clone(), is_urgent: *is_urgent, at: at.stamp(view) };
+        let Self { id, crash, is_urgent, stage, at } = self;
+        let (id, crash, at) = (id.clone(), crash.clone(), at.stamp(view));
+        let saved = Saved { id, crash, is_urgent: *is_urgent, stage: *stage, at };
         serde_json::to_value(saved).unwrap_or(Json::Null)
     }
 
     pub(super) fn restored(saved: &Json, view: &View<'_>) -> Option<Self> {
-        let Saved { id, crash, is_urgent, at } = Saved::deserialize(saved).ok()?;
-        Some(Self { id, crash, is_urgent, at: Moment::restored(at, view) })
+        let Saved { id, crash, is_urgent, stage, at } = Saved::deserialize(saved).ok()?;
+        Some(Self { id, crash, is_urgent, stage, at: Moment::restored(at, view) })
     }
 }
 
-/// What is to be done with a crash of an earlier run.
+/// What is to be done with a crash that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choose {
-    /// It is not known yet how long ago it was.
+    /// It is not known yet whether it may be spoken of, how badly it was graded, or how long ago it was.
     Wait,
     Offer,
     /// Whatever the severity, it is not urgent any more.
@@ -58,17 +63,17 @@ pub(super) enum Choose {
     Drop,
 }
 
-/// A crash of an earlier run.
+/// A crash that waits to be offered help for.
 #[derive(Debug)]
 pub(super) struct Left {
     pub(super) crash: Ungraded,
-    /// Until when the time of day is waited for; none once it is not waited for any longer.
-    clock_due: Option<MonoTime>,
+    /// Until when the time of day and the black box are waited for; none once they are not waited for any longer.
+    due: Option<MonoTime>,
 }
 
 impl Left {
     pub(super) fn new(crash: Ungraded, now: MonoTime) -> Self {
-        Self { crash, clock_due: Some(now + CLOCK_AWAITED) }
+        Self { crash, due: Some(now + CLOCK_AWAITED) }
     }
 
     pub(super) fn is(&self, id: &str) -> bool {
@@ -76,18 +81,26 @@ impl Left {
     }
 
     pub(super) const fn due(&self) -> Option<MonoTime> {
-        self.clock_due
+        self.due
     }
 
-    /// By how long ago it was. A clock that is not set yet, or was set back behind the crash, may be right soon; a crash
+    /// Whatever it is, not before the owner's word is known. Not before the black box has spoken, which may know that it
+    /// was graded as mild. Then by how long ago it was. A clock that is not set yet, or was set back behind the crash, may be right soon; a crash
     /// at a time that nobody knew is none the wiser by it.
     pub(super) fn choose(&mut self, cx: &Cx<'_>) -> Choose {
-        let age = self.crash.at.surely_until(cx.now, cx.clock);
-        let may_be_known = self.crash.at.is_dated() && self.clock_due.is_some_and(|due| cx.now < due);
-        if age.is_none() && may_be_known {
+        self.due = self.due.filter(|due| cx.now < *due);
+        if !cx.knows_owner {
             return Choose::Wait;
         }
-        self.clock_due = None;
+        if !cx.settings.allow_help() {
+            return Choose::Drop;
+        }
+        let age = self.crash.at.surely_until(cx.now, cx.clock);
+        let may_be_known = !cx.has_recalled || (age.is_none() && self.crash.at.is_dated());
+        if may_be_known && self.due.is_some() {
+            return Choose::Wait;
+        }
+        self.due = None;
         match age {
             Some(age) if age >= KEPT => Choose::Drop,
             Some(age) if age >= URGENT_WITHIN => Choose::OfferCalmly,

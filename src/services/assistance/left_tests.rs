@@ -127,6 +127,137 @@ fn the_last_word_in_the_black_box_outranks_what_was_saved() {
     assert_eq!(told(&mut waiting), [""; 0], "it was mild");
 }
 
+/// The power went between the grading and its commit: only the black box has it.
+#[test]
+fn what_was_saved_waits_for_what_the_black_box_knows_but_not_for_long() {
+    let unrecalled = || {
+        let mut car = car(ALONE);
+        car.judge(verdict(1, Stage::Confirmed, None));
+        car.beside.has_recalled = false;
+        car.restart(1_000);
+        assert_eq!(told(&mut car), [""; 0], "the black box is not open");
+        car
+    };
+    for (severity, expected) in [(Severity::Minor, &[][..]), (Severity::Moderate, &["offered owner"])] {
+        let mut car = unrecalled();
+        car.beside.has_recalled = true;
+        let at = Moment::Here(car.now());
+        car.recall(left(1, verdict(1, Stage::Graded, Some(severity)), at));
+        assert_eq!(told(&mut car), expected, "{severity:?}");
+        car.restart(1_000);
+        assert_eq!(told(&mut car), [""; 0], "{severity:?}");
+    }
+    let mut open = unrecalled();
+    open.beside.has_recalled = true;
+    open.settle(ALONE);
+    assert_eq!(told(&mut open), ["offered owner"], "it knows nothing of it");
+    let mut never = unrecalled();
+    never.run(31_000);
+    assert_eq!(told(&mut never), ["offered owner"], "it does not open");
+}
+
+#[test]
+fn an_older_word_changes_nothing() {
+    let mut offered = car(ALONE);
+    offered.judge(verdict(1, Stage::Graded, Some(Severity::Moderate)));
+    assert_eq!(told(&mut offered), ["offered owner"]);
+    offered.restart(1_000);
+    let at = Moment::Here(offered.now());
+    offered.recall(left(1, verdict(1, Stage::Confirmed, None), at));
+    assert_eq!(told(&mut offered), [""; 0]);
+    let mut waiting = car(ALONE);
+    waiting.beside.has_recalled = false;
+    let at = Moment::Here(waiting.now());
+    waiting.recall(left(1, verdict(1, Stage::Closed, Some(Severity::Moderate)), at));
+    waiting.recall(left(1, verdict(1, Stage::Graded, Some(Severity::Minor)), at));
+    waiting.restart(1_000);
+    waiting.run(31_000);
+    assert_eq!(told(&mut waiting), ["offered owner"], "the last word was worse");
+}
+
+/// The store opens late, or has lost what the owner settled: settings that are a guess decide nothing.
+#[test]
+fn a_crash_waits_for_the_owners_word_whichever_run_it_is_of() {
+    let unsettled = Settings { privacy: Privacy::On, assistance: false, emergency_contact: false };
+    for (settled, expected) in [(ALONE, &["offered owner"][..]), (unsettled, &[])] {
+        let mut own = car(unsettled);
+        own.beside.knows_owner = false;
+        own.judge(verdict(1, Stage::Confirmed, None));
+        own.judge(verdict(1, Stage::Graded, Some(Severity::Moderate)));
+        let mut earlier = car(ALONE);
+        earlier.judge(verdict(1, Stage::Confirmed, None));
+        (earlier.beside.knows_owner, earlier.beside.settings) = (false, unsettled);
+        earlier.restart(1_000);
+        for (mut car, is_own) in [(own, true), (earlier, false)] {
+            assert!(car.service.holds());
+            car.run(31_000);
+            assert_eq!(told(&mut car), [""; 0], "nobody knows");
+            car.beside.knows_owner = true;
+            car.settle(settled);
+            assert_eq!(told(&mut car), expected, "{settled:?}");
+            if is_own {
+                car.judge(verdict(1, Stage::Closed, Some(Severity::Moderate)));
+                assert_eq!(told(&mut car), [""; 0], "{settled:?}");
+            }
+            car.settle(ALONE);
+            car.restart(1_000);
+            assert_eq!(told(&mut car), [""; 0], "{settled:?}: it was decided");
+        }
+    }
+    let mut mild = car(unsettled);
+    mild.beside.knows_owner = false;
+    mild.judge(verdict(1, Stage::Confirmed, None));
+    mild.judge(verdict(1, Stage::Graded, Some(Severity::Minor)));
+    mild.beside.knows_owner = true;
+    mild.settle(ALONE);
+    assert_eq!(told(&mut mild), [""; 0]);
+    let mut many = car(unsettled);
+    many.beside.knows_owner = false;
+    for event in 1..=20 {
+        many.judge(verdict(event, Stage::Confirmed, None));
+    }
+    assert_eq!(many.service.left.len(), MAX_LEFT);
+    assert_eq!(told(&mut many), [""; 0], "not without the owner's word");
+}
+
+#[test]
+fn what_this_run_knows_is_newer_than_what_a_store_that_opens_late_brings() {
+    let (old, new) = (verdict(9, Stage::Confirmed, None), verdict(9, Stage::Graded, Some(Severity::Moderate)));
+    let mut earlier = car(ALONE);
+    earlier.beside.has_recalled = false;
+    earlier.recall(left(9, old, UNDATED));
+    let saved = earlier.service.save(&earlier.view());
+    let mut late = car(ALONE);
+    late.recall(left(9, new, UNDATED));
+    assert_eq!(told(&mut late), ["offered owner"]);
+    let view = view_parts(late.now_ms, late.boot, &late.signals, &late.clock);
+    late.service.rejoin(&saved, &view);
+    late.settle(ALONE);
+    assert_eq!(told(&mut late), [""; 0]);
+}
+
+#[test]
+fn of_more_offers_than_there_is_room_for_the_newest_stay() {
+    let with_offers = |first: u32| {
+        let mut car = car(ALONE);
+        for event in first..first + 4 {
+            car.recall(left(event, verdict(event, Stage::Confirmed, None), UNDATED));
+        }
+        assert_eq!(told(&mut car), ["offered owner"; MAX_OFFERS]);
+        car
+    };
+    let earlier = with_offers(1);
+    let saved = earlier.service.save(&earlier.view());
+    let mut late = with_offers(11);
+    let view = view_parts(late.now_ms, late.boot, &late.signals, &late.clock);
+    late.service.rejoin(&saved, &view);
+    late.settle(ALONE);
+    assert_eq!(told(&mut late), ["unanswered owner final"; MAX_OFFERS]);
+    late.restart(1_000);
+    let ids = late.service.offers.iter().map(|offer| offer.id.clone());
+    assert!(ids.eq((11..15).map(|event| crash_id(BootId { counter: 1, random: 0 }, event))));
+}
+
 #[test]
 fn what_was_saved_is_taken_back_from_a_store_that_opens_late() {
     let mut car = car(ALONE);

@@ -10,6 +10,8 @@ use crate::services::moment::Moment;
 use crate::services::owner::Party;
 use crate::time::{Clock, MonoTime, Stamp};
 
+use super::left::Ungraded;
+
 /// How far an offer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,6 +66,8 @@ pub(super) struct Offer {
     pub(super) crash: Json,
     /// It was serious, or a rollover, at one time.
     pub(super) is_urgent: bool,
+    /// How far the word had come that this is known from: a [`Stage`](crate::crash::Stage) by its number.
+    pub(super) stage: u8,
     pub(super) asked: Vec<Asked>,
     pub(super) accepted_by: Option<Party>,
 }
@@ -75,6 +79,8 @@ struct Saved {
     since: Stamp,
     crash: Json,
     is_urgent: bool,
+    #[serde(default)]
+    stage: u8,
     asked: Vec<SavedAsked>,
     accepted_by: Option<Party>,
 }
@@ -87,8 +93,9 @@ struct SavedAsked {
 }
 
 impl Offer {
-    pub(super) const fn new(id: String, since: Moment, crash: Json, is_urgent: bool) -> Self {
-        Self { id, phase: Phase::Open, since, crash, is_urgent, asked: Vec::new(), accepted_by: None }
+    pub(super) fn new(crash: Ungraded, since: Moment) -> Self {
+        let Ungraded { id, crash, is_urgent, stage, .. } = crash;
+        Self { id, phase: Phase::Open, since, crash, is_urgent, stage, asked: Vec::new(), accepted_by: None }
     }
 
     pub(super) fn was_asked(&self, party: Party) -> bool {
@@ -173,6 +180,7 @@ impl Offer {
             since: self.since.stamp(view),
             crash: self.crash.clone(),
             is_urgent: self.is_urgent,
+            stage: self.stage,
             asked: asked.collect(),
             accepted_by: self.accepted_by,
         };
@@ -194,6 +202,7 @@ impl Offer {
             since: Moment::restored(saved.since, view),
             crash: saved.crash,
             is_urgent: saved.is_urgent,
+            stage: saved.stage,
             asked: asked.collect(),
             accepted_by: saved.accepted_by,
         })
