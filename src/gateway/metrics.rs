@@ -178,6 +178,11 @@ impl Gateway {
             ("telltale_blackbox_failures_total", "Writes that failed, each attempt counted.", stat.failures),
             ("telltale_blackbox_given_up_total", "Writes that were given up.", stat.given_up),
             ("telltale_blackbox_truncated_total", "Blocks for which a record had no room.", stat.truncated),
+            (
+                "telltale_blackbox_displaced_total",
+                "Records that nobody was told of, and that gave way to a newer one.",
+                stat.displaced,
+            ),
             ("telltale_blackbox_not_recorded_total", "Events that found no room, or no black box.", stat.not_recorded),
             ("telltale_blackbox_not_locked_total", "Confirmed crashes that found no lock.", stat.not_locked),
             ("telltale_blackbox_overtaken_total", "Records that a message went before.", stat.overtaken),

@@ -19,7 +19,8 @@ use super::{
 /// Records that are written at once: an event, and one that begins before the first is over.
 const OPEN_MAX: usize = 2;
 
-/// Records that wait for a disk that does not answer: the next event is not recorded, and counted.
+/// Open records, those included that wait for a file that is not open or a disk that does not answer: the next event is
+/// not recorded, and counted. So many events without a slot are remembered, too.
 const HELD_MAX: usize = 4;
 
 /// Who records.
@@ -56,8 +57,10 @@ pub struct Stat {
     pub given_up: u64,
     /// Blocks for which a slot had no room.
     pub truncated: u64,
-    /// Events that found no slot, or no file.
+    /// Events that found no slot at one time, or no file.
     pub not_recorded: u64,
+    /// Records that nobody was told of, and that gave way to a newer one.
+    pub displaced: u64,
     /// Confirmed crashes that found no lock.
     pub not_locked: u64,
     /// Records before whose first write was answered something was published, after [`BEFORE_NETWORK_MAX`].
@@ -109,6 +112,8 @@ pub struct Recorder {
     open: Vec<Open>,
     busy: Option<Busy>,
     next_ticket: u64,
+    /// Events that found no slot: each of their words asks for one again, and each is counted once.
+    unplaced: Vec<CrashId>,
     stat: Stat,
 }
 
@@ -133,6 +138,7 @@ impl Recorder {
             open: Vec::with_capacity(OPEN_MAX),
             busy: None,
             next_ticket: 0,
+            unplaced: Vec::with_capacity(HELD_MAX),
             stat: Stat::default(),
         }
     }
@@ -425,7 +431,7 @@ impl Recorder {
             self.stat.not_recorded += u64::from(verdict.stage == Stage::Suspected);
             return;
         }
-        self.stat.records += 1;
+        self.stat.records += u64::from(!self.unplaced.contains(&crash));
         if self.open.len() >= OPEN_MAX
             && let Some(oldest) = self.open.first_mut()
         {
@@ -460,19 +466,20 @@ impl Recorder {
         if since.into_iter().any(|value| value.channel == place && value.value < 1.0) {
             base[place.index()] = 0.0;
         }
+        // As it stands now: of a word since then a cut may leave nothing, and what counts is that of the contact.
+        let help = Channel::HelpMayBeOffered;
+        base[help.index()] = self.last[help.index()];
         base
     }
 
     /// Gives each record that has none its slot.
     fn find_places(&mut self) {
         let File::Ready(header) = &mut self.file else { return };
-        // As it stands now: of a word since then a cut may leave nothing, and what counts is that of the contact.
-        let help = Channel::HelpMayBeOffered;
-        base[help.index()] = self.last[help.index()];
         let mut taken: Vec<usize> = self.open.iter().filter_map(|open| open.place).collect();
         for open in self.open.iter_mut().filter(|open| open.place.is_none()) {
             let Some(index) = header.room(|index| taken.contains(&index)) else { continue };
             taken.push(index);
+            self.stat.displaced += u64::from(header.slots[index].is_unreported());
             let record = header.next_record;
             header.next_record = header.next_record.saturating_add(1);
             header.slots[index] = Slot { record, lock: Lock::Open, ..open.slot };
@@ -482,9 +489,16 @@ impl Recorder {
             open.settle_in(index, record);
             self.is_changed = true;
         }
-        let before = self.open.len();
-        self.open.retain(|open| open.place.is_some());
-        self.stat.not_recorded += (before - self.open.len()) as u64;
+        for open in self.open.extract_if(.., |open| open.place.is_none()) {
+            if self.unplaced.contains(&open.crash) {
+                continue;
+            }
+            self.stat.not_recorded += 1;
+            if self.unplaced.len() >= HELD_MAX {
+                self.unplaced.remove(0);
+            }
+            self.unplaced.push(open.crash);
+        }
     }
 
     fn dismiss(&mut self, crash: CrashId) {

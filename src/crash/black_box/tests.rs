@@ -332,6 +332,42 @@ fn a_failing_disk_is_asked_again_and_then_given_up_for_that_write() {
     assert_eq!(recorder.stat().not_recorded, 1);
 }
 
+/// A recorder with a file whose slots all hold a record of an earlier run.
+fn filled(slot: Slot) -> Recorder {
+    let mut contents = Disk::new(Duration::ZERO).contents();
+    for (number, place) in (1..).zip(&mut contents.header.slots) {
+        let crash = CrashId { boot_counter: 1, boot_random: 9, event: number };
+        *place = Slot { state: SlotState::Complete, record: number, crash, stage: Some(Stage::Closed), ..slot };
+    }
+    let mut recorder = recorder(100.0);
+    recorder.handle(ms(0), &BlackBoxEvent::Opened(Box::new(contents)));
+    recorder
+}
+
+#[test]
+fn an_event_that_finds_no_slot_is_counted_once_though_each_of_its_words_asks_for_one() {
+    let mut recorder = filled(Slot { lock: Lock::Deployed, is_reported: true, ..Slot::default() });
+    for event in 1..=2 {
+        for (after, stage) in (0..).zip([Stage::Suspected, Stage::Confirmed, Stage::Graded, Stage::Closed]) {
+            let at = ms(1_000 * u64::from(event) + after);
+            recorder.verdict(at, &verdict(event, stage, at), None, 1);
+            assert_eq!(recorder.poll(at), None);
+        }
+        let stat = recorder.stat();
+        assert_eq!((stat.records, stat.not_recorded), (u64::from(event), u64::from(event)));
+    }
+}
+
+#[test]
+fn a_record_that_nobody_was_told_of_and_that_gives_way_is_counted() {
+    for (is_reported, displaced) in [(true, 0), (false, 1)] {
+        let mut recorder = filled(Slot { is_reported, ..Slot::default() });
+        recorder.verdict(ms(2), &verdict(1, Stage::Suspected, ms(2)), None, 1);
+        assert!(recorder.poll(ms(2)).is_some());
+        assert_eq!(recorder.stat().displaced, displaced);
+    }
+}
+
 /// A recorder with a file, a suspicion at 2 ms, and its first write.
 fn suspected() -> (Recorder, BlackBoxRequest) {
     let mut recorder = recorder(100.0);
