@@ -160,17 +160,17 @@ proptest! {
     }
 }
 
-/// Airbags that fire again and again: once all words are fetched as they come, once only at the end.
+/// Restraints that fire one after the other: once all words are fetched as they come, once only at the end.
 #[test]
 fn words_that_nobody_fetches_in_time_are_counted() {
     let words = |fetches: bool| {
         let mut classifier = Classifier::new(&sensors());
         let mut words = 0;
-        for round in 1..=12 {
+        for (round, restraint) in (1..).zip(Restraint::ALL) {
             let mut now = MonoTime::from_millis(round * 60_000);
             for (after_ms, is_on) in [(0, false), (1_000, true), (2_000, false)] {
                 now = now + std::time::Duration::from_millis(after_ms);
-                classifier.observe(now, &Observation::Restraint(Restraint::Front, is_on));
+                classifier.observe(now, &Observation::Restraint(restraint, is_on));
             }
             while let Some(due) = classifier.poll_timeout() {
                 classifier.handle_timeout(due);
@@ -185,4 +185,21 @@ fn words_that_nobody_fetches_in_time_are_counted() {
     let (left, (verdicts, faults)) = words(false);
     assert!(verdicts > 0 && verdicts == (all - left) as u64, "{left} of {all} are left, {verdicts} counted");
     assert_eq!(faults, 0);
+}
+
+/// Restraints fire once: a bit that goes on and off neither fills the black box nor calls for help again and again.
+#[test]
+fn a_flag_that_flickers_for_hours_is_one_crash() {
+    let mut classifier = Classifier::new(&sensors());
+    let mut verdicts = Vec::new();
+    for step in 0..2_000 {
+        let now = MonoTime::from_millis(1_000 + step * 6_000);
+        while let Some(due) = classifier.poll_timeout().filter(|due| *due <= now) {
+            classifier.handle_timeout(due);
+        }
+        classifier.observe(now, &Observation::Restraint(Restraint::Front, step % 2 == 1));
+        verdicts.extend(std::iter::from_fn(|| classifier.poll_verdict()));
+    }
+    let stages: Vec<_> = verdicts.iter().map(|verdict| verdict.stage).collect();
+    assert_eq!(stages, [Stage::Suspected, Stage::Confirmed, Stage::Graded, Stage::Closed]);
 }

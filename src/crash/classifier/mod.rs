@@ -46,6 +46,7 @@ use event::Event;
 use learner::Driven;
 use motion::{Heading, Speed};
 use rate::{Rate, Told};
+use restraints::News;
 use track::Track;
 
 pub use restraints::Restraints;
@@ -76,8 +77,8 @@ pub struct Classifier {
     gravity_slot: Option<usize>,
     belts: Option<Belts>,
     restraints: Restraints,
-    /// One that never told that it had not fired was told fired, and nothing else was suspicious.
-    unproven: Option<(MonoTime, Restraint)>,
+    /// When each was told fired that is only believed beside something else, and there was nothing.
+    unproven: [Option<MonoTime>; Restraint::ALL.len()],
     silence: Option<MonoTime>,
     /// When it is certain which sensors fell silent with it.
     silence_look: Option<MonoTime>,
@@ -111,7 +112,7 @@ impl Classifier {
             gravity_slot,
             belts: None,
             restraints: Restraints::default(),
-            unproven: None,
+            unproven: [None; Restraint::ALL.len()],
             silence: None,
             silence_look: None,
             now: MonoTime::ZERO,
@@ -335,6 +336,7 @@ impl Classifier {
                     track.strike(contact);
                 }
             }
+            self.weigh_unproven();
         }
     }
 
@@ -385,30 +387,44 @@ impl Classifier {
     }
 
     fn restraint(&mut self, at: MonoTime, restraint: Restraint, has_fired: bool) {
-        if !self.restraints.tell(restraint, has_fired, self.event.is_some()) {
-            if has_fired && self.event.is_none() && self.restraints.is_unknown(restraint) {
-                self.unproven = Some((at, restraint));
+        let news = self.restraints.tell(restraint, has_fired);
+        let unproven = &mut self.unproven[restraint as usize];
+        match news {
+            News::Fires => self.fires(at, restraints::bit(restraint)),
+            News::Hint => {
+                *unproven = Some(at);
+                self.weigh_unproven();
             }
-            return;
+            News::None if !has_fired => *unproven = None,
+            News::None => {}
         }
-        self.fires(at, restraint);
     }
 
-    /// A restraint that only tells of crashes came before the suspicion did.
+    /// Restraints that are not believed alone, beside a suspicion: they fire while the impact goes on that makes them fire,
+    /// or add to a crash that is known.
     fn weigh_unproven(&mut self) {
-        let Some((event, (at, restraint))) = self.event.as_ref().zip(self.unproven) else { return };
-        self.unproven = None;
-        if event.contact.since(at) <= limit::GRADE_AFTER && at.since(event.contact) <= limit::GRADE_AFTER {
-            self.fires(at, restraint);
+        let Some(event) = &self.event else { return };
+        let (impact, is_known) = (event.impact, event.is_confirmed());
+        let is_near =
+            |at: MonoTime| impact.since(at) <= limit::GRADE_AFTER && (is_known || at.since(impact) <= limit::GRADE_AFTER);
+        let (mut fired, mut last) = (0, impact);
+        for (restraint, unproven) in Restraint::ALL.into_iter().zip(&mut self.unproven) {
+            if let Some(at) = unproven.take_if(|at| is_near(*at)) {
+                (fired, last) = (fired | restraints::bit(restraint), last.max(at));
+            }
+        }
+        if fired != 0 {
+            self.fires(last, fired);
         }
     }
 
-    fn fires(&mut self, at: MonoTime, restraint: Restraint) {
+    fn fires(&mut self, at: MonoTime, fired: u8) {
+        self.restraints.spend(fired);
         if self.event.is_none() {
             self.open(at);
         }
         if let Some(event) = &mut self.event {
-            event.restraints |= restraints::bit(restraint);
+            event.restraints |= fired;
         }
         if !self.is_confirmed() {
             // It fires while the impact goes on that makes it fire.

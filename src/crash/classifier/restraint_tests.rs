@@ -64,6 +64,53 @@ fn a_restraint_that_never_told_otherwise_has_fired_when_something_is_suspicious(
 }
 
 #[test]
+fn a_flag_that_flickers_makes_one_crash_in_a_run_and_counts_beside_a_suspicion_later() {
+    let front = |has_fired| Observation::Restraint(Restraint::Front, has_fired);
+    let mut rig = Rig::new(full_range(), true);
+    for _ in 0..5 {
+        for has_fired in [false, true] {
+            rig.tell(&front(has_fired));
+            rig.drive(6_000, |_| [0.0; 3]);
+        }
+    }
+    let one = rig.stages();
+    let suspicions = one.iter().filter(|stage| **stage == Stage::Suspected).count();
+    assert_eq!((suspicions, one.last()), (1, Some(&Stage::Closed)), "{one:?}");
+    rig.tell(&front(false));
+    rig.drive(20, |_| [-60.0, 0.0, 0.0]);
+    assert_eq!(rig.stages()[one.len()..], [Stage::Suspected]);
+    rig.tell(&front(true));
+    assert_eq!(rig.stages()[one.len()..], [Stage::Suspected, Stage::Confirmed]);
+}
+
+/// A suspicion is open for longer than the impact that made it.
+#[test]
+fn a_restraint_that_never_told_otherwise_fires_while_the_impact_goes_on() {
+    for (after_ms, is_crash) in [(250, true), (400, false)] {
+        let mut rig = Rig::new(full_range(), true);
+        rig.drive(20, |_| [-60.0, 0.0, 0.0]);
+        rig.drive(after_ms, |_| [0.0; 3]);
+        rig.tell(&Observation::Restraint(Restraint::Left, true));
+        assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{after_ms} ms after: {:?}", rig.stages());
+        assert!(rig.said(Stage::Dismissed).is_none(), "{after_ms} ms after");
+    }
+}
+
+#[test]
+fn restraints_of_one_frame_are_all_part_of_the_crash_but_for_those_taken_back() {
+    let mut rig = Rig::new(full_range(), true);
+    let all = [Restraint::Front, Restraint::Left, Restraint::Unspecified, Restraint::Rear];
+    for restraint in all {
+        rig.tell(&Observation::Restraint(restraint, true));
+    }
+    rig.tell(&Observation::Restraint(Restraint::Rear, false));
+    rig.drive(20, |_| [-60.0, 0.0, 0.0]);
+    let confirmed = rig.said(Stage::Confirmed).expect("a crash");
+    let bits = all[..3].iter().fold(0, |bits, restraint| bits | 1 << *restraint as u8);
+    assert_eq!(confirmed.evidence.restraints, bits);
+}
+
+#[test]
 fn airbags_that_fired_in_an_earlier_crash_are_none_of_the_next() {
     let mut rig = Rig::new(full_range(), true);
     rig.tell(&Observation::Restraint(Restraint::Front, true));

@@ -3,7 +3,8 @@
 //! Airbags stay fired until they are replaced, and their control unit says so at each start. So a restraint fires when it
 //! is told fired after it was told not to have: in this run or in an earlier one, which is why that is kept over restarts.
 //! One that never tells that it has not fired, as where a message comes in a crash only, fires when something else raises
-//! a suspicion about the same time.
+//! a suspicion about the same time. So does one that has fired in this run already and took it back: it cannot fire again
+//! before it is replaced, and a bit that flickers must not make a crash each time.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,28 +21,52 @@ pub struct Restraints {
     /// Told anything in this run.
     #[serde(skip)]
     told: u8,
+    /// Fired in this run.
+    #[serde(skip)]
+    spent: u8,
+}
+
+/// What it means that one is told fired, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    None,
+    /// It fires, whatever else is known.
+    Fires,
+    /// It fires if something else is suspicious about the same time.
+    Hint,
 }
 
 impl Restraints {
     /// Each restraint.
     pub const ALL: u8 = (1 << Restraint::ALL.len()) - 1;
 
-    /// Takes in what is told of one; true when it fires.
-    pub(super) const fn tell(&mut self, restraint: Restraint, has_fired: bool, is_suspected: bool) -> bool {
+    /// Takes in what is told of one.
+    pub(super) const fn tell(&mut self, restraint: Restraint, has_fired: bool) -> News {
         let bit = bit(restraint);
         let was_armed = self.armed & bit != 0;
         self.told |= bit;
-        if has_fired {
-            self.armed &= !bit;
-        } else {
+        if !has_fired {
             self.armed |= bit;
             self.known |= bit;
+            return News::None;
         }
-        has_fired && (was_armed || (is_suspected && self.is_unknown(restraint)))
+        self.armed &= !bit;
+        if was_armed && self.spent & bit == 0 {
+            News::Fires
+        } else if was_armed || self.is_unknown(restraint) {
+            News::Hint
+        } else {
+            News::None
+        }
+    }
+
+    /// They are part of a crash.
+    pub(super) const fn spend(&mut self, fired: u8) {
+        self.spent |= fired;
     }
 
     /// It has never told that it had not fired.
-    pub(super) const fn is_unknown(self, restraint: Restraint) -> bool {
+    const fn is_unknown(self, restraint: Restraint) -> bool {
         self.known & bit(restraint) == 0
     }
 
