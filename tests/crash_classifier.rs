@@ -1,12 +1,25 @@
 //! Whatever the classifier is told, its words come in a legal order, and nothing of it breaks.
 
+#[path = "common/setup.rs"]
+mod setup;
+#[expect(dead_code, reason = "this car has a profile of its own")]
+#[path = "common/small_profile.rs"]
+mod small_profile;
+
+use std::time::Duration;
+
 use proptest::prelude::*;
-use telltale::can::BusId;
+use telltale::can::{BusId, CanId, Frame, FrameKind};
+use telltale::crash::black_box::BlackBoxEvent;
 use telltale::crash::{
     Belts, Calibration, Classifier, Mounting, Observation, Orientation, Quantity, Restraint, Sample, SensorIx,
     SensorSpec, Stage, Verdict,
 };
+use telltale::delivery::{BootId, Lane};
+use telltale::gateway::{Effect, Gateway, Input, Setup, StoreEvent, StoreInventory, StoreRequest};
 use telltale::time::MonoTime;
+
+use setup::setup;
 
 fn sensors() -> Vec<SensorSpec> {
     let spec = |name: &str, quantity, axes, range, rate_hz, mounting, orientation| SensorSpec {
@@ -169,7 +182,7 @@ fn words_that_nobody_fetches_in_time_are_counted() {
         for (round, restraint) in (1..).zip(Restraint::ALL) {
             let mut now = MonoTime::from_millis(round * 60_000);
             for (after_ms, is_on) in [(0, false), (1_000, true), (2_000, false)] {
-                now = now + std::time::Duration::from_millis(after_ms);
+                now = now + Duration::from_millis(after_ms);
                 classifier.observe(now, &Observation::Restraint(restraint, is_on));
             }
             while let Some(due) = classifier.poll_timeout() {
@@ -202,4 +215,107 @@ fn a_flag_that_flickers_for_hours_is_one_crash() {
     }
     let stages: Vec<_> = verdicts.iter().map(|verdict| verdict.stage).collect();
     assert_eq!(stages, [Stage::Suspected, Stage::Confirmed, Stage::Graded, Stage::Closed]);
+}
+
+const AIRBAGS: &str = r#"
+[[message]]
+name = "pt.Airbags"
+period_ms = 100
+[[signal]]
+path = "Vehicle.Restraint.IsFrontDeployed"
+from = "pt.Airbags.Front"
+[[signal]]
+path = "Vehicle.Cabin.Seat.Row1.DriverSide.Airbag.IsDeployed"
+from = "pt.Airbags.Driver"
+[[signal]]
+path = "Vehicle.Cabin.Seat.Row1.PassengerSide.Airbag.IsDeployed"
+from = "pt.Airbags.Passenger"
+"#;
+
+const AIRBAGS_DBC: &str = r#"VERSION ""
+BU_: X
+BO_ 256 Airbags: 1 X
+ SG_ Front : 0|1@1+ (1,0) [0|1] "" X
+ SG_ Driver : 1|1@1+ (1,0) [0|1] "" X
+ SG_ Passenger : 2|1@1+ (1,0) [0|1] "" X
+"#;
+
+/// What the store of a car holds, and what it is asked to report, run by run.
+#[derive(Default)]
+struct Garage {
+    runs: u32,
+    values: std::collections::BTreeMap<String, Vec<u8>>,
+    reports: usize,
+}
+
+impl Garage {
+    /// A run of a few seconds in which the control unit says this; the store opens after so many of its frames. Gives the
+    /// number of crash reports.
+    fn run(&mut self, words: &[u8], opens_after: usize) -> usize {
+        self.runs += 1;
+        self.reports = 0;
+        let profile = format!("{}{AIRBAGS}", small_profile::HEAD);
+        let profile = small_profile::load(&profile, AIRBAGS_DBC).unwrap_or_else(|problems| panic!("{problems}"));
+        let setup = Setup { boot: BootId { counter: self.runs, random: 7 }, ..setup("car", profile) };
+        let mut now = MonoTime::from_millis(1_000);
+        let mut gateway = Gateway::new(now, setup).expect("a gateway");
+        let none = BlackBoxEvent::Unavailable("there is none".to_owned());
+        self.input(&mut gateway, now, Input::BlackBox(none));
+        for number in 0..=words.len().max(opens_after) {
+            if number == opens_after {
+                let values = self.values.clone().into_iter().collect();
+                let inventory = StoreInventory { values, ..StoreInventory::default() };
+                self.input(&mut gateway, now, Input::Store(StoreEvent::Opened(inventory)));
+            }
+            if let Some(word) = words.get(number) {
+                let id = CanId::base(256).expect("11 bits");
+                let frame = Frame::new(id, FrameKind::Data, &[*word]).expect("a byte");
+                self.input(&mut gateway, now, Input::Frame(BusId(0), &frame));
+            }
+            now = now + Duration::from_millis(100);
+            self.input(&mut gateway, now, Input::Timeout);
+        }
+        self.input(&mut gateway, now, Input::Shutdown);
+        self.reports
+    }
+
+    fn input(&mut self, gateway: &mut Gateway, now: MonoTime, input: Input<'_>) {
+        gateway.handle(now, input);
+        while let Some(effect) = gateway.poll_effect() {
+            let Effect::Store(ticket, request) = effect else { continue };
+            if let StoreRequest::Commit { records, values } = request {
+                self.reports += records.iter().filter(|(key, _)| key.lane == Lane::Critical).count();
+                self.values.extend(values);
+            }
+            gateway.handle(now, Input::Store(StoreEvent::Done(ticket)));
+        }
+    }
+}
+
+/// An airbag fires while no daemon runs, and its control unit says so before the store of the next run has opened or after:
+/// it is the same crash. Told is it once.
+#[test]
+fn an_airbag_that_fired_between_two_runs_is_a_crash_however_soon_its_control_unit_speaks() {
+    for opens_after in [0, 1, 3] {
+        let mut garage = Garage::default();
+        assert_eq!(garage.run(&[0, 0], 0), 0, "nothing has fired");
+        assert!(garage.run(&[1, 1, 1, 1], opens_after) > 0, "the store opens after {opens_after} frames");
+        assert_eq!(garage.run(&[1, 1, 1, 1], opens_after), 0, "the store opens after {opens_after} frames");
+    }
+}
+
+/// The airbag of the driver has fired long ago, as far as anybody knows, and that of the passenger has not.
+#[test]
+fn an_airbag_of_several_that_tells_nothing_else_is_no_crash_at_any_start() {
+    for opens_after in [0, 1, 3] {
+        let mut garage = Garage::default();
+        for run in 0..3 {
+            assert_eq!(
+                garage.run(&[2, 2, 2, 2], opens_after),
+                0,
+                "run {run}, the store opens after {opens_after} frames"
+            );
+        }
+        assert!(garage.run(&[2, 2, 6, 6], opens_after) > 0, "that of the passenger fires too");
+    }
 }

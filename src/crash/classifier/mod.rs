@@ -208,9 +208,18 @@ impl Classifier {
         self.restraints
     }
 
-    /// What an earlier run has heard of the restraints.
-    pub const fn restore_restraints(&mut self, earlier: Restraints) {
+    /// What an earlier run has heard of the restraints: one that it left armed, and that was told fired meanwhile, fires.
+    pub fn restore_restraints(&mut self, earlier: Restraints) {
         self.restraints.restore(earlier);
+        let (fired, old) = self.restraints.take_early();
+        for (restraint, unproven) in Restraint::ALL.into_iter().zip(&mut self.unproven) {
+            if (fired | old) & restraints::bit(restraint) != 0 {
+                *unproven = None;
+            }
+        }
+        if fired != 0 {
+            self.fires(self.now, fired);
+        }
     }
 
     /// These may have fired in a crash that an earlier run recorded: that they say so is no news.
@@ -405,8 +414,9 @@ impl Classifier {
     fn weigh_unproven(&mut self) {
         let Some(event) = &self.event else { return };
         let (impact, is_known) = (event.impact, event.is_confirmed());
-        let is_near =
-            |at: MonoTime| impact.since(at) <= limit::GRADE_AFTER && (is_known || at.since(impact) <= limit::GRADE_AFTER);
+        let is_near = |at: MonoTime| {
+            impact.since(at) <= limit::GRADE_AFTER && (is_known || at.since(impact) <= limit::GRADE_AFTER)
+        };
         let (mut fired, mut last) = (0, impact);
         for (restraint, unproven) in Restraint::ALL.into_iter().zip(&mut self.unproven) {
             if let Some(at) = unproven.take_if(|at| is_near(*at)) {

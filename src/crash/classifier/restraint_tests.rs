@@ -4,8 +4,8 @@ use crate::can::BusId;
 use crate::crash::{Observation, Restraint, Stage};
 use crate::time::MonoTime;
 
-use super::Classifier;
 use super::tests::{Rig, full_range, low_range, pulse};
+use super::{Classifier, Restraints};
 
 /// A control unit whose airbags have fired says so at each start, however late it wakes.
 #[test]
@@ -41,6 +41,81 @@ fn a_restraint_decides_alone_unless_it_fired_in_an_earlier_life() {
     recorded.classifier.have_fired(1);
     recorded.tell(&front(true));
     assert_eq!(recorded.stages(), [Stage::Suspected, Stage::Confirmed], "replaced, and fired again");
+}
+
+/// Buses open before the store does: the first word of a control unit comes before what earlier runs knew.
+#[test]
+fn a_restraint_that_fired_between_two_runs_fires_when_it_is_known_that_it_had_not() {
+    let front = |has_fired| Observation::Restraint(Restraint::Front, has_fired);
+    let told_in_this_run = [(&[true][..], true), (&[true, true], true), (&[true, false], false), (&[], false)];
+    for (earlier, left_armed) in [(&[false][..], true), (&[false, true], false), (&[], false)] {
+        let mut before = Classifier::new(&[low_range()]);
+        for has_fired in earlier {
+            before.observe(MonoTime::from_millis(1), &front(*has_fired));
+        }
+        for (told, fires) in told_in_this_run {
+            for is_recorded in [false, true] {
+                let mut rig = Rig::new(low_range(), true);
+                for has_fired in told {
+                    rig.tell(&front(*has_fired));
+                }
+                if is_recorded {
+                    rig.classifier.have_fired(Restraints::ALL);
+                }
+                for _ in 0..2 {
+                    rig.classifier.restore_restraints(before.restraints());
+                    rig.fetch();
+                }
+                let is_crash = left_armed && fires && !is_recorded;
+                let stages = if is_crash { &[Stage::Suspected, Stage::Confirmed][..] } else { &[] };
+                assert_eq!(rig.stages(), stages, "{earlier:?}, then {told:?}, recorded {is_recorded}");
+            }
+        }
+    }
+}
+
+/// What is saved until the store has opened, and until it is known what earlier runs recorded, decides nothing.
+#[test]
+fn a_restraint_that_nobody_has_weighed_yet_stays_armed_for_the_next_run() {
+    let front = |has_fired| Observation::Restraint(Restraint::Front, has_fired);
+    let mut runs = [Classifier::new(&[low_range()]), Classifier::new(&[low_range()])];
+    for (run, has_fired) in runs.iter_mut().zip([false, true]) {
+        run.observe(MonoTime::from_millis(1), &front(has_fired));
+    }
+    let mut saved = runs[1].restraints();
+    saved.restore(runs[0].restraints());
+    assert_eq!(saved.armed, 1);
+}
+
+/// A crash without airbags was recorded and not told, and their control unit speaks only on change.
+#[test]
+fn after_a_crash_of_an_earlier_run_restraints_count_beside_a_suspicion_until_they_tell_otherwise() {
+    let front = |has_fired| Observation::Restraint(Restraint::Front, has_fired);
+    for is_restarted in [false, true] {
+        for (is_pushed, is_told_off, is_crash) in [(false, false, false), (true, false, true), (false, true, true)] {
+            let mut before = Classifier::new(&[full_range()]);
+            before.observe(MonoTime::from_millis(1), &front(false));
+            let mut kept = Classifier::new(&[full_range()]);
+            kept.have_fired(Restraints::ALL);
+            kept.restore_restraints(before.restraints());
+            let mut rig = Rig::new(full_range(), true);
+            if is_restarted {
+                let text = serde_json::to_string(&kept.calibration()).unwrap();
+                rig.classifier.restore(serde_json::from_str(&text).unwrap());
+            } else {
+                rig.classifier.have_fired(Restraints::ALL);
+                rig.classifier.restore_restraints(before.restraints());
+            }
+            if is_told_off {
+                rig.tell(&front(false));
+            }
+            if is_pushed {
+                rig.drive(20, |_| [-60.0, 0.0, 0.0]);
+            }
+            rig.tell(&front(true));
+            assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{is_restarted} {is_pushed} {is_told_off}");
+        }
+    }
 }
 
 /// Where the message comes in a crash only, a little before or after the suspicion.

@@ -202,13 +202,15 @@ impl Crash {
         self.classifier.have_fired(Restraints::ALL);
     }
 
-    /// What earlier runs have heard of the restraints counts once the black box has said of which crashes they fired in.
+    /// What earlier runs have heard of the restraints counts once the black box has said of which crashes they fired in. One
+    /// that they left armed, and that has told meanwhile that it fired, did so when no run was there to record it.
     fn take_kept(&mut self) {
         let Some(kept) = self.kept.take() else { return };
+        self.classifier.have_fired(self.senses.old());
         self.classifier.restore_restraints(kept);
         let restraints = self.classifier.restraints();
         self.is_unsaved |= restraints != kept;
-        if kept.armed & !restraints.armed != 0 {
+        if (kept.armed & !restraints.armed) | (restraints.doubted & !kept.doubted) != 0 {
             self.firing = Firing::Unsaved;
         }
         self.restraints = restraints;

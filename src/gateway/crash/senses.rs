@@ -88,6 +88,13 @@ impl Senses {
         self.by_signal.iter().flatten().any(|sense| matches!(sense, Sense::Restraint(_) | Sense::Airbag))
     }
 
+    /// Of these several tell, of which one may have fired long ago: a set of [`Restraint`]s.
+    pub(super) fn old(&self) -> u8 {
+        let mut flags = self.by_signal.iter().zip(&self.flags);
+        let is_old = flags.any(|(sense, flag)| *sense == Some(Sense::Airbag) && *flag == Flag::Old);
+        u8::from(is_old) << Restraint::Unspecified as u8
+    }
+
     /// The speed of the wheels, when it was received anew. Of several wheels it is the second fastest: one that spins
     /// does not count, nor do two that a braking driver has locked.
     #[inline]
