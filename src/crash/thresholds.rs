@@ -183,7 +183,7 @@ pub const SPEED_WINDOW: Duration = Duration::from_secs(1);
 /// A suspicion that nothing confirmed is taken back after so long.
 pub const DISMISS_AFTER: Duration = Duration::from_millis(1_200);
 
-/// A speed older than this proves nothing: the slowest wheel speed on known buses comes every 100 ms.
+/// A speed older than this proves nothing: three times [`SLOWEST_WHEELS`].
 pub const SPEED_FRESH: Duration = Duration::from_millis(300);
 
 /// No car is faster, in m/s: 540 km/h (assumed); what is above is no speed.
@@ -367,8 +367,16 @@ pub const SETTLE: Duration = Duration::from_millis(70);
 /// Without another witness nothing must push for so long: a swing of 2.5 Hz that clips is back by then.
 pub const SWING_BACK: Duration = Duration::from_millis(130);
 
-/// Wheels whose speed was not told for so long after contact and after their last message were lost in it: five messages.
+/// Wheels whose speed was not told for so long after contact and after their last message were lost in it: five messages of
+/// those that come every 20 ms (assumed).
 pub const WHEELS_LOST: Duration = Duration::from_millis(120);
+
+/// And for so many of their own intervals, so that a single lost message is no loss: it leaves two, and half of one is for the
+/// jitter of a bus (assumed).
+pub const WHEELS_LOST_INTERVALS: f32 = 2.5;
+
+/// The slowest wheel speed on known buses comes so often.
+pub const SLOWEST_WHEELS: Duration = Duration::from_millis(100);
 
 /// What reads the wheels fails while the pulse lasts, if it fails by it.
 pub const WHEELS_LOST_BY: Duration = Duration::from_millis(100);

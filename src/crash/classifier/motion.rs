@@ -10,6 +10,9 @@ use crate::time::MonoTime;
 const SPACING: Duration = Duration::from_millis(10);
 const POINTS: usize = 256;
 
+/// So many intervals make a mean.
+const INTERVALS: u32 = 4;
+
 #[derive(Debug, Clone, Copy)]
 struct Point {
     at: MonoTime,
@@ -58,6 +61,13 @@ impl Speed {
     /// When a speed was told last.
     pub(super) fn told(&self) -> Option<MonoTime> {
         self.latest.map(|latest| latest.at)
+    }
+
+    /// The mean time between the last messages; none before there were enough.
+    pub(super) fn interval(&self) -> Option<Duration> {
+        let (last, newest) = self.points.position_last_where(|_| true)?;
+        let first = self.points.get(last.checked_sub(INTERVALS as usize)?)?;
+        Some(newest.at.since(first.at) / INTERVALS)
     }
 
     /// The speed before `moment`, at most `age` before it, and the newest one, which has not jumped; and the time between.

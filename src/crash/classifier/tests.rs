@@ -76,6 +76,15 @@ impl Rig {
         MonoTime::from_nanos(self.now_us * 1_000)
     }
 
+    /// A fifth of a second on its way with wheels, of which nothing is told from then on.
+    pub(super) fn lose_wheels(&mut self) {
+        for _ in 0..10 {
+            self.drive(20, |_| [0.0; 3]);
+            self.tell(&Observation::WheelSpeed(15.0));
+        }
+        self.tells_speed = false;
+    }
+
     /// So many milliseconds with a push by time in seconds.
     pub(super) fn drive(&mut self, span_ms: u64, push: impl Fn(f32) -> [f32; 3]) {
         let start_us = self.now_us;
@@ -159,10 +168,15 @@ fn a_clipped_sensor_tells_that_it_was_a_crash_and_at_least_how_hard() {
     // Wheels that keep little of their speed may be locked, or roll backwards.
     for (tells_speed, peak, is_bound) in [(false, 200.0, true), (true, 140.0, false), (true, 200.0, true)] {
         let mut rig = Rig::new(low_range(), tells_speed);
+        if !tells_speed {
+            rig.lose_wheels();
+        }
         rig.drive(6_000, pulse(peak, 0.1, 0.0));
         assert_eq!(rig.stages()[..3], [Stage::Suspected, Stage::Confirmed, Stage::Graded]);
         let confirmed = rig.said(Stage::Confirmed).unwrap();
-        assert!(confirmed.at.since(confirmed.contact) < Duration::from_millis(61), "{confirmed:?}");
+        // That wheels are lost is known when they are missed.
+        let within_ms = if tells_speed { 61 } else { 135 };
+        assert!(confirmed.at.since(confirmed.contact) < Duration::from_millis(within_ms), "{confirmed:?}");
         assert_eq!((confirmed.direction, confirmed.side, confirmed.severity), (None, Side::Unknown, None));
         let delta_v = rig.said(Stage::Graded).unwrap().delta_v.unwrap();
         assert_eq!(delta_v.x_mps, None, "the sign was never learnt");
@@ -206,6 +220,7 @@ fn later_words_show_the_largest_of_several_impacts_and_never_less_than_before() 
         for spec in [full_range(), low_range()] {
             let range = spec.range;
             let mut rig = Rig::new(spec, false);
+            rig.lose_wheels();
             for peak in peaks {
                 rig.drive(1_500, pulse(peak, 0.09, 0.0));
             }
@@ -445,6 +460,44 @@ fn a_blow_along_the_car_is_a_kerb_while_the_wheels_roll_on() {
     }
 }
 
+/// A sensor goes to the end of its range and back for 70 ms, as numbers do and walls: the wheels tell which it was.
+#[test]
+fn wheels_are_lost_in_a_blow_when_they_were_told_until_then_and_more_than_one_message_is_missing() {
+    for (every_ms, pause_ms, is_back, is_crash) in
+        [(24, 0, false, true), (24, 2_000, false, false), (96, 0, false, true), (96, 0, true, false)]
+    {
+        let mut rig = Rig::new(low_range(), false);
+        for _ in 0..10 {
+            rig.drive(every_ms, |_| [0.0; 3]);
+            rig.tell(&Observation::WheelSpeed(15.0));
+        }
+        rig.drive(pause_ms, |_| [0.0; 3]);
+        rig.drive(2 * every_ms.max(90), |time_s| if time_s < 0.075 { [-25.0, 0.0, 0.0] } else { [0.0; 3] });
+        for _ in 0..5 {
+            if is_back {
+                rig.tell(&Observation::WheelSpeed(15.0));
+            }
+            rig.drive(every_ms, |_| [0.0; 3]);
+        }
+        let case = format!("every {every_ms} ms, {pause_ms} ms before, {is_back}");
+        assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{case}: {:?}", rig.stages());
+    }
+}
+
+/// No wheels have told anything in this run: what is felt alone is a blow when nothing comes back.
+#[test]
+fn a_blow_that_no_wheels_know_of_is_judged_by_what_follows_it() {
+    for (comes_back, is_crash) in [(false, true), (true, false)] {
+        let mut rig = Rig::new(low_range(), false);
+        rig.drive(600, |time_s| {
+            let back = comes_back && (0.09..0.14).contains(&time_s);
+            let blow = if time_s < 0.05 { [-22.0, 7.0 + 80.0 * time_s, 0.0] } else { [0.0; 3] };
+            if back { [20.0, 0.0, 0.0] } else { blow }
+        });
+        assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{comes_back}: {:?}", rig.stages());
+    }
+}
+
 /// A drive of 15 m/s with a roll rate by time in seconds, and whether the accelerometer rolls along; with a vertical axis
 /// or without.
 fn roll(has_z: bool, is_real: bool, rate_dps: impl Fn(f32) -> f32) -> (Vec<Verdict>, Vec<FaultKind>) {
@@ -522,6 +575,7 @@ fn a_sensor_that_is_held_at_its_other_end_long_after_contact_is_broken_and_tells
     let cases = [(0.04_f32, 0.2, &swinging[..]), (0.04, 0.11, &[]), (0.12, 0.2, &[]), (1.0, 0.2, &[])];
     for (turned_s, until_s, wanted) in cases {
         let mut rig = Rig::new(low_range(), false);
+        rig.lose_wheels();
         rig.drive(1_000, |time_s| match time_s {
             time if time < turned_s.min(until_s) => [-30.0, 25.0, 0.0],
             time if time < until_s => [-30.0, -25.0, 0.0],

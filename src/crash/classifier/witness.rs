@@ -2,8 +2,6 @@
 //!
 //! Wheels, satellites, the yaw rate and the tires afterwards know nothing of what goes wrong inside an accelerometer.
 
-use std::time::Duration;
-
 use crate::crash::sensor::Mounting;
 use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
@@ -111,18 +109,15 @@ impl Classifier {
         now.is_none_or(|now| now.abs() > by_blow + limit::SAME_TURN_DPS)
     }
 
-    /// No wheels tell a speed: in this run none have, or they sleep since the car stood.
-    pub(super) fn has_no_wheels(&self, event: &Event) -> bool {
-        let Some(told) = self.wheels.told() else { return true };
-        let stood = self.wheels.fresh(told, Duration::ZERO).is_some_and(|mps| mps < limit::ROLLING_MPS);
-        stood && event.contact.since(told) > limit::SPEED_WINDOW
-    }
-
     /// The speed of the wheels was told until the blow, and no longer, while the sensor that felt it goes on.
     pub(super) fn has_lost_wheels(&self, own: &Track, event: &Event) -> bool {
-        let told = self.wheels.told().filter(|told| *told <= event.contact + limit::WHEELS_LOST_BY);
-        let is_long =
-            |told: MonoTime| self.now.since(told.max(event.contact).max(own.speaks_since())) >= limit::WHEELS_LOST;
+        let interval = self.wheels.interval().unwrap_or(limit::SLOWEST_WHEELS);
+        let silence = limit::WHEELS_LOST.max(interval.mul_f32(limit::WHEELS_LOST_INTERVALS));
+        let is_until_blow = |told: &MonoTime| {
+            event.contact.since(*told) < silence && told.since(event.contact) <= limit::WHEELS_LOST_BY
+        };
+        let told = self.wheels.told().filter(is_until_blow);
+        let is_long = |told: MonoTime| self.now.since(told.max(event.contact).max(own.speaks_since())) >= silence;
         !own.is_silent(self.now) && told.is_some_and(is_long)
     }
 
