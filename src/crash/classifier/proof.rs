@@ -46,7 +46,8 @@ impl Classifier {
     fn dwell_proves(&self, track: &Track, event: &Event) -> bool {
         let pulse = &track.pulse;
         let least = if pulse.is_lateral() { limit::CONFIRM_DWELL_LATERAL } else { limit::CONFIRM_DWELL };
-        if (pulse.longest_dwell >= limit::SUSPECT_DWELL && self.speed_proves(event, limit::SPEED_PROOF_MPS))
+        let has_slowed = || self.speed_proves(event, limit::SPEED_PROOF_MPS) && !self.has_slipped(event);
+        if (pulse.longest_dwell >= limit::SUSPECT_DWELL && has_slowed())
             || (pulse.longest_dwell >= least && self.is_pushed_off(event))
         {
             return true;

@@ -498,6 +498,33 @@ fn a_blow_that_no_wheels_know_of_is_judged_by_what_follows_it() {
     }
 }
 
+/// Wheels that a brake has locked grip again after a bump of two samples: they have no more than a moment before. A car that
+/// has slowed as tires can, and is struck from behind, has won it.
+#[test]
+fn wheels_that_have_their_speed_back_have_won_nothing() {
+    for (before_mps, locked_mps, within, later_mps, is_crash) in [
+        (8.0, 3.0, 1, 8.0, false),
+        (11.0, 6.0, 1, 11.0, false),
+        (3.0, 3.0, 1, 8.0, true),
+        (6.0, 3.0, 1, 11.0, true),
+        (8.0, 3.0, 25, 8.0, true),
+    ] {
+        let mut rig = Rig::new(low_range(), false);
+        for step in 0_u8..40 {
+            let share = f32::from(step.saturating_sub(10).min(within)) / f32::from(within);
+            rig.tell(&Observation::WheelSpeed(before_mps + share * (locked_mps - before_mps)));
+            rig.drive(20, |_| [0.0; 3]);
+        }
+        rig.drive(24, |_| [-18.0, 0.0, 0.0]);
+        for _ in 0..10 {
+            rig.drive(36, |_| [0.0; 3]);
+            rig.tell(&Observation::WheelSpeed(later_mps));
+        }
+        let case = format!("{before_mps}, {locked_mps} within {within}, {later_mps} m/s");
+        assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{case}: {:?}", rig.stages());
+    }
+}
+
 /// A drive of 15 m/s with a roll rate by time in seconds, and whether the accelerometer rolls along; with a vertical axis
 /// or without.
 fn roll(has_z: bool, is_real: bool, rate_dps: impl Fn(f32) -> f32) -> (Vec<Verdict>, Vec<FaultKind>) {
