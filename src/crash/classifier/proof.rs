@@ -83,17 +83,19 @@ impl Classifier {
         is_pushed && ((is_soon && has_moved()) || self.blow_proves(event))
     }
 
-    /// Whether late proof is of the newest impact: those before took no more than a kerb and the brakes do.
+    /// Whether late proof is of the newest impact: it took clearly more than those before, and they no more than a kerb and the
+    /// brakes do, as far as wheels tell.
     pub(super) fn is_of_newest_impact(&self) -> bool {
         let Some((event, track)) = self.event.as_ref().zip(self.best()) else { return false };
         // Told since the first contact, by wheels that lag behind the car.
         let age = event.impact.since(event.contact + limit::SPEED_LAG).min(limit::SPEED_FRESH);
-        let wheels = event.wheels_before.zip(self.wheels.at(event.impact, age));
+        let between = self.wheels.at(event.impact, age);
+        let is_felt = track.is_struck_worse(limit::CLEARLY_WORSE);
+        let Some((before, between)) = event.wheels_before.zip(between) else { return is_felt };
+        let taken = (before - between).abs();
+        let since = self.wheels.fresh(self.now, limit::SPEED_FRESH).map_or(0.0, |mps| (between - mps).abs());
         let brakes = limit::TIRE_SUSTAINED_MPS2 * event.impact.since(event.contact).as_secs_f32();
-        match wheels.map(|(before, after)| (before - after).abs()) {
-            Some(taken) => taken < limit::KERB_MPS + brakes && track.is_struck_worse(1.0),
-            None => track.is_struck_worse(limit::CLEARLY_WORSE),
-        }
+        taken < limit::KERB_MPS + brakes && (is_felt || since >= limit::CLEARLY_WORSE * taken)
     }
 
     /// Whether a blow that is over, or that a silent bus has cut off, was one on the car.

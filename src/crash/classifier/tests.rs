@@ -286,6 +286,30 @@ fn proof_that_comes_late_is_of_the_first_impact_unless_a_later_one_was_clearly_w
     }
 }
 
+/// The same where wheels tell: a first impact that took no more than kerb and brakes may still have been one.
+#[test]
+fn proof_that_comes_late_is_of_the_first_impact_though_wheels_could_take_it_for_a_kerb() {
+    for (first_s, second_s, is_one) in [(0.03, 0.032, true), (0.02, 0.04, false)] {
+        let mut rig = Rig::new(low_range(), false);
+        rig.tell(&Observation::WheelSpeed(15.0));
+        // The wheels tell of the first impact when brakes could have taken as much.
+        let contacts =
+            [(first_s, [480, 80], 9.5), (second_s, [120, 200], 4.0)].map(|(span_s, [push_ms, rest_ms], mps)| {
+                let contact = rig.now();
+                rig.drive(push_ms, pulse(60.0, span_s, 0.0));
+                assert_eq!(rig.said(Stage::Confirmed), None, "{first_s} s, {second_s} s: {:?}", rig.stages());
+                rig.tell(&Observation::WheelSpeed(mps));
+                rig.drive(rest_ms, |_| [0.0; 3]);
+                contact
+            });
+        let confirmed = rig.said(Stage::Confirmed).unwrap_or_else(|| panic!("{first_s} s, {second_s} s"));
+        let contact = contacts[usize::from(!is_one)];
+        let apart = confirmed.contact.since(contact) + contact.since(confirmed.contact);
+        assert!(apart <= Duration::from_millis(25), "{first_s} s, {second_s} s: {apart:?}");
+        assert_eq!(confirmed.impacts, if is_one { 2 } else { 1 }, "{first_s} s, {second_s} s");
+    }
+}
+
 #[test]
 fn the_last_word_tells_of_the_impact_that_changed_most() {
     for (peaks, order) in [([80.0, 250.0], "the worst last"), ([250.0, 80.0], "the worst first")] {
