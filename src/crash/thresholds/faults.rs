@@ -30,7 +30,8 @@ pub const RESONANCE_SPAN: Duration = Duration::from_millis(12);
 /// 13 ms of contact).
 pub const RESONANCE_PATH_MPS: f32 = 1.5;
 
-/// Pushes that cancel each other out to less than this share are resonance (see [`super::COHERENT_SHARE`]).
+/// Pushes that cancel each other out to less than this share are resonance: above the 0.40 of the loose sensor, below the 0.70
+/// of healthy ones (recorded, see [`super::COHERENT_SHARE`]).
 pub const RESONANCE_SHARE: f32 = 0.45;
 
 /// Readings and driving are compared over windows of this length: longer than any manoeuvre's edges, shorter than most
@@ -49,13 +50,14 @@ pub const SHAKEN_MPS2: f32 = 6.0;
 /// So many seconds in a row must show it.
 pub const SHAKEN_WINDOWS: u8 = 2;
 
-/// Windows before a sign is believed.
+/// Windows before a sign is believed: twelve seconds of driving (assumed).
 pub const LEARN_WEIGHT: f32 = 12.0;
 
-/// Standard deviation of the car's own acceleration before a sign is believed, in m/s².
+/// Standard deviation of the car's own acceleration before a sign is believed, in m/s²: a drive
+/// that changes less shows no sign (assumed).
 pub const LEARN_SPREAD_MPS2: f32 = 0.25;
 
-/// Correlation of readings and driving before a sign is believed.
+/// Correlation of readings and driving before a sign is believed: half of what is read is explained by the drive (assumed).
 pub const LEARN_CORRELATION: f32 = 0.7;
 
 /// The largest offset that is calibrated away, in m/s²: 30 % of slope, or 0.6 % of ±50 g.
