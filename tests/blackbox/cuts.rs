@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use telltale::crash::Stage;
+use telltale::crash::black_box::Slot;
 use telltale::gateway::Input;
 use telltale::rng::Rng;
 use telltale::services::OwnerInput;
@@ -123,7 +124,7 @@ fn a_store_that_fails_in_a_crash_costs_no_offer_and_makes_no_second_crash() {
         play(&mut life, after, contact + Duration::from_secs(8));
         let offered = life.remains.heard.iter().filter(|heard| heard.topic == "event/assistance.offered").count();
         assert_eq!((life.remains.reports().len(), offered), (1, 1), "{fails_ms} ms: told from memory");
-        let left = read(&life.remains.file, |slot| slot.is_unreported()).recordings.len();
+        let left = read(&life.remains.file, Slot::is_unreported).recordings.len();
         let (remains, rng) = life.cut();
         kept += left;
         restored += 1 - left;

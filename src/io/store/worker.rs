@@ -257,8 +257,8 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
         })
     }
 
-    /// Moves the store aside and begins the next generation. Until that says why it is new, the control file stays as it
-    /// is: after a power cut in between the contents are missed.
+    /// Moves the store aside and begins the next generation. Its first commit says why it is new: where the power or the
+    /// disk keeps it from that, the next opening misses it.
     fn quarantine(&mut self) -> Result<(), Fault> {
         let control = &mut self.claim.control;
         let aside = self.claim.dir.join(QUARANTINE);
@@ -267,8 +267,8 @@ impl<F: FnMut(StoreEvent)> Worker<F> {
         }
         fs::rename(data_dir(&self.claim.dir, control.generation), &aside)?;
         control.generation += 1;
-        control.mark = 0;
-        Ok(())
+        control.mark = 1;
+        Ok(self.claim.keep()?)
     }
 
     /// Writes the store anew to give room back; goes on with the old one when that does not work.
