@@ -55,7 +55,7 @@ impl Classifier {
         if self.is_outdone(track) {
             return false;
         }
-        if self.has_lost_wheels(track, event) && pulse.swings() == 0 {
+        if self.has_no_wheels(event) || (self.has_lost_wheels(track, event) && pulse.swings() == 0) {
             return pulse.longest_dwell >= least;
         }
         !pulse.is_torn()

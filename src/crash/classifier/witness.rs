@@ -2,6 +2,8 @@
 //!
 //! Wheels, satellites, the yaw rate and the tires afterwards know nothing of what goes wrong inside an accelerometer.
 
+use std::time::Duration;
+
 use crate::crash::sensor::Mounting;
 use crate::crash::thresholds as limit;
 use crate::time::MonoTime;
@@ -107,6 +109,13 @@ impl Classifier {
         let told = self.heading.told().filter(|told| self.now.since(*told) <= limit::TURN_FRESH);
         let now = told.and_then(|told| self.heading.change_dps(blow.contact, told));
         now.is_none_or(|now| now.abs() > by_blow + limit::SAME_TURN_DPS)
+    }
+
+    /// No wheels tell a speed: in this run none have, or they sleep since the car stood.
+    pub(super) fn has_no_wheels(&self, event: &Event) -> bool {
+        let Some(told) = self.wheels.told() else { return true };
+        let stood = self.wheels.fresh(told, Duration::ZERO).is_some_and(|mps| mps < limit::ROLLING_MPS);
+        stood && event.contact.since(told) > limit::SPEED_WINDOW
     }
 
     /// The speed of the wheels was told until the blow, and no longer, while the sensor that felt it goes on.
