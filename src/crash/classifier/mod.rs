@@ -581,6 +581,8 @@ mod rate_tests;
 #[cfg(test)]
 mod restraint_tests;
 #[cfg(test)]
+mod speed_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod turn_tests;
