@@ -173,8 +173,8 @@ impl Gateway {
         self.crash.unkept.push(id);
     }
 
-    /// Tells what earlier runs left, records where the car is and what the owner allows, marks what is durable in the store, and keeps the id up to
-    /// date that a report would have.
+    /// Tells what earlier runs left, records where the car is and what the owner allows, marks what is durable in the
+    /// store, and keeps the id up to date that a report would have.
     pub(in crate::gateway) fn settle_black_box(&mut self) {
         let had_recalled = self.has_recalled();
         self.recover();

@@ -84,9 +84,9 @@ impl Left {
         self.due
     }
 
-    /// Whatever it is, not before the owner's word is known. Not before the black box has spoken, which may know that it
-    /// was graded as mild. Then by how long ago it was. A clock that is not set yet, or was set back behind the crash, may be right soon; a crash
-    /// at a time that nobody knew is none the wiser by it.
+    /// Never before the owner's word is known, and not before the black box has spoken, which may know that it was graded
+    /// as mild. Then by how long ago it was: a clock that is not set yet, or was set back behind the crash, may be right
+    /// soon; a crash at a time that nobody knew is none the wiser by it.
     pub(super) fn choose(&mut self, cx: &Cx<'_>) -> Choose {
         self.due = self.due.filter(|due| cx.now < *due);
         if !cx.knows_owner {
