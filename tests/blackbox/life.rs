@@ -1,5 +1,4 @@
 //! The lives of a daemon, with a black box, a store and a broker that take their time, and what survives between them.
-#![expect(clippy::cast_possible_truncation, reason = "the file has a few million bytes")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
