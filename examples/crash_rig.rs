@@ -93,6 +93,11 @@ const CALM_MS: u64 = 100;
 /// A cut so early has to leave nothing.
 const EARLY_MS: u64 = 100;
 
+/// A car that puts its frames on the bus later than this has not crashed when the power goes, and its life shows nothing;
+/// one in so many lives may.
+const CAR_LATE_MS: u64 = 250;
+const CAR_LATE_SHARE: u64 = 10;
+
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
@@ -522,12 +527,14 @@ fn judge(log: &Path, lag_limit_ms: u64) -> Outcome<()> {
         }
     }
     let stood_still = longest_beats(&log);
-    let (mut cuts, mut late, mut within, mut lags, mut told, mut car_late_ms) = (0, 0, 0, Vec::new(), 0, 0);
+    let (mut cuts, mut late, mut within, mut lags, mut told, mut car_late_ms) = (0_u64, 0, 0, Vec::new(), 0, 0);
+    let mut idle = 0;
     for words in lines(&log) {
         let ["found", number, cut_ms, felt_ms, crash, stage, last_ms, what] = words.as_slice() else { continue };
         cuts += 1;
         let (cut_ms, felt_ms, last_ms): (u64, u64, u64) = (cut_ms.parse()?, felt_ms.parse()?, last_ms.parse()?);
         car_late_ms = cut_ms.saturating_sub(felt_ms).max(car_late_ms);
+        idle += u64::from(cut_ms.saturating_sub(felt_ms) > CAR_LATE_MS);
         let is_told = reports.contains_key(crash);
         told += u32::from(is_told);
         let lag_ms = felt_ms.saturating_sub(last_ms);
@@ -551,6 +558,9 @@ fn judge(log: &Path, lag_limit_ms: u64) -> Outcome<()> {
         if !is_told && (*stage == "confirmed" || must_hold) {
             faults.push(format!("life {number}, cut {cut_ms} ms after contact: {crash}, {stage}, was not told"));
         }
+    }
+    if idle * CAR_LATE_SHARE > cuts.max(CAR_LATE_SHARE) || (late == 0 && cuts >= CAR_LATE_SHARE) {
+        faults.push(format!("the machine is too busy: in {idle} lives the car was more than {CAR_LATE_MS} ms late"));
     }
     lags.sort_unstable();
     let lag =
