@@ -280,17 +280,32 @@ impl Garage {
         self.reports
     }
 
+    /// The restraints that the next run knows not to have fired.
+    fn armed(&self) -> u64 {
+        let saved = self.values.get("crash").and_then(|bytes| serde_json::from_slice(bytes).ok());
+        saved.and_then(|saved: serde_json::Value| find(&saved, "armed")?.as_u64()).unwrap_or(0)
+    }
+
     fn input(&mut self, gateway: &mut Gateway, now: MonoTime, input: Input<'_>) {
         gateway.handle(now, input);
         while let Some(effect) = gateway.poll_effect() {
             let Effect::Store(ticket, request) = effect else { continue };
             if let StoreRequest::Commit { records, values } = request {
                 self.reports += records.iter().filter(|(key, _)| key.lane == Lane::Critical).count();
+                let armed = self.armed();
                 self.values.extend(values);
+                let has_fired = armed & !self.armed() != 0;
+                assert!(self.reports > 0 || !has_fired, "that it fired is kept before its crash is: a cut loses it");
             }
             gateway.handle(now, Input::Store(StoreEvent::Done(ticket)));
         }
     }
+}
+
+/// The member of that name, however deep.
+fn find<'a>(json: &'a serde_json::Value, name: &str) -> Option<&'a serde_json::Value> {
+    let members = json.as_object()?;
+    members.get(name).or_else(|| members.values().find_map(|member| find(member, name)))
 }
 
 /// An airbag fires while no daemon runs, and its control unit says so before the store of the next run has opened or after:

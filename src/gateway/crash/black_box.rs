@@ -99,7 +99,8 @@ impl Gateway {
             self.crash.take_kept();
         }
         if self.crash.firing == Firing::Unsaved && self.dispatch.has_store() {
-            self.save(false);
+            // A restraint that was weighed only now is kept together with the report of its crash, not before it.
+            self.follow_crash();
         }
     }
 
