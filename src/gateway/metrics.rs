@@ -180,7 +180,7 @@ impl Gateway {
             ("telltale_blackbox_truncated_total", "Blocks for which a record had no room.", stat.truncated),
             (
                 "telltale_blackbox_displaced_total",
-                "Records that nobody was told of, and that gave way to a newer one.",
+                "Records that were not marked as told, and gave way to a newer one.",
                 stat.displaced,
             ),
             ("telltale_blackbox_not_recorded_total", "Events that found no room, or no black box.", stat.not_recorded),

@@ -59,7 +59,7 @@ pub struct Stat {
     pub truncated: u64,
     /// Events that found no slot at one time, or no file.
     pub not_recorded: u64,
-    /// Records that nobody was told of, and that gave way to a newer one.
+    /// Records that were not marked as told, and gave way to a newer one.
     pub displaced: u64,
     /// Confirmed crashes that found no lock.
     pub not_locked: u64,
