@@ -77,21 +77,26 @@ impl Speed {
         (moment.since(before.at) <= age).then(|| (latest.mps - before.mps, latest.at.since(before.at)))
     }
 
-    /// The highest speed that was told between two moments, when it fell faster in that time than tires slow a car: wheels that
-    /// slip are slower than it.
-    pub(super) fn highest_before_slip(&self, from: MonoTime, until: MonoTime) -> Option<f32> {
+    /// The last speed that was told while the wheels gripped, when they slip at the end of that time: they have slowed faster
+    /// than tires slow a car, and have not come back. Wheels that a brake lets go in between come back each time.
+    pub(super) fn before_slip(&self, from: MonoTime, until: MonoTime) -> Option<f32> {
         let first = self.points.position_last_where(|point| point.at < from).map_or(0, |(index, _)| index + 1);
         let points = (first..).map_while(|index| self.points.get(index)).take_while(|point| point.at <= until);
-        let (mut highest, mut has_slipped) = (None::<f32>, false);
+        let (mut gripped, mut lowest) = (None, None::<f32>);
         // The least that the car can have by then.
         let mut least = Point { at: from, mps: 0.0 };
         for point in points {
-            highest = Some(highest.map_or(point.mps, |highest| highest.max(point.mps)));
             let slowed = least.mps - limit::TIRE_SUSTAINED_MPS2 * point.at.since(least.at).as_secs_f32();
-            has_slipped |= slowed - point.mps > limit::SPEED_STEP_MPS;
+            // Tires could have taken the car by now to what locked wheels are held at: only those that rise have come back.
+            let has_risen = lowest.is_none_or(|lowest| point.mps - lowest > limit::SPEED_STEP_MPS);
+            if slowed - point.mps > limit::SPEED_STEP_MPS {
+                lowest = Some(lowest.map_or(point.mps, |lowest| lowest.min(point.mps)));
+            } else if has_risen {
+                (gripped, lowest) = (Some(point.mps), None);
+            }
             least = Point { at: point.at, mps: slowed.max(point.mps) };
         }
-        highest.filter(|_| has_slipped)
+        gripped.filter(|_| lowest.is_some())
     }
 
     /// The newest speed, when it was told since that moment and has not jumped.

@@ -173,3 +173,28 @@ fn wheels_that_have_their_speed_back_have_won_nothing() {
         assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{case}: {:?}", rig.stages());
     }
 }
+
+/// An antilock brake lets the wheels go each time that they lock: what a car that is struck from behind meanwhile wins is
+/// more than they had when they gripped last.
+#[test]
+fn wheels_that_an_antilock_brake_lets_go_have_lost_what_they_had_before() {
+    for (later_mps, is_crash) in [(4.0, false), (13.0, true)] {
+        for locked_at_contact in [false, true] {
+            let mut rig = Rig::new(low_range(), false);
+            let mut speed = 14.0;
+            for step in 0_u8..60 {
+                speed -= 0.02 * 8.0;
+                let slips = step % 4 == if locked_at_contact { 3 } else { 2 };
+                rig.tell(&Observation::WheelSpeed(if slips { speed - 2.0 } else { speed }));
+                rig.drive(20, |_| [-8.0, 0.0, 0.0]);
+            }
+            rig.drive(24, |_| [-18.0, 0.0, 0.0]);
+            for _ in 0..10 {
+                rig.drive(36, |_| [0.0; 3]);
+                rig.tell(&Observation::WheelSpeed(later_mps));
+            }
+            let case = format!("{later_mps} m/s, {locked_at_contact}");
+            assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{case}: {:?}", rig.stages());
+        }
+    }
+}
