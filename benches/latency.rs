@@ -5,7 +5,7 @@
 //! car drives and crashes on three buses: the interfaces in `TELLTALE_CAN`, or without it the loopback of UDP, which
 //! leaves out what the kernel does for CAN alone (`latency/wire.rs`). For each frame with inertial samples the time is
 //! taken from the kernel's receive stamp until the core has dealt with it: until the classifier has heard the samples,
-//! its verdict, if any, was polled, and the record of it was asked of the store. Some four frames of a ride carry a word
+//! its verdict, if any, was polled, and the record of it was asked of the store. Some five frames of a ride carry a word
 //! on the crash, too few for a percentile of all frames to tell of them: they are listed, and have a table of their own.
 //!
 //! - *undisturbed*: the car's own traffic, the broker near.
@@ -23,9 +23,9 @@
 //! nothing else (`latency/bare.rs`): what they wait is what the machine costs with all that goes on in it.
 //!
 //! Each of the four is run `LATENCY_RUNS` times, in turns, and the medians are what counts: those of all runs, and those
-//! of the runs that the host of a virtual machine left alone. With each are printed the frames over the budget; of these, the ones that are over it also without the
-//! time for which the thread stood in the scheduler's queue; and the share of processor time that the machine's own host
-//! took away (steal).
+//! of the runs that the host of a virtual machine left alone. With each are printed the frames over the budget; of these,
+//! the ones that are over it also without the time for which the thread stood in the scheduler's queue, where the kernel
+//! tells it; and the share of processor time that the machine's own host took away (steal).
 
 #![expect(
     clippy::expect_used,
@@ -188,9 +188,10 @@ fn at_share(latencies: &[Duration], share: f64) -> f64 {
 struct Seen {
     latencies: Vec<Duration>,
     bare: Vec<Duration>,
-    /// Frames over the budget, and how many of them the thread was late with though it did not wait for a processor.
+    /// Frames over the budget, and how many of them the thread was late with though it did not wait for a processor;
+    /// nothing where that is not known.
     late: u64,
-    late_at_work: u64,
+    late_at_work: Option<u64>,
     /// The words on the crash: its number, the stage, and the latency of the frame that each followed from.
     words: Vec<(u32, Stage, Duration)>,
     /// What there was of the disturbances, where there were to be any.
@@ -209,7 +210,7 @@ impl Seen {
              {:>35} | {stolen_percent:>3.1} % |",
             self.latencies.len(),
             self.late,
-            self.late_at_work,
+            self.late_at_work.map_or_else(|| "unknown".to_owned(), |late| late.to_string()),
         );
         for (event, stage, latency) in &self.words {
             println!("  (crash {event} {stage:?}: {:.0} µs)", latency.as_secs_f64() * 1e6);
@@ -301,21 +302,22 @@ fn watch(seen: Arc<Mutex<Seen>>, mut feeler: Feeler, counts: Arc<AtomicBool>) ->
         if !is_word && !INERTIAL.contains(&frame.id().raw()) {
             return;
         }
+        let before = history.iter().rev().find(|(then, _)| *then <= at).map_or(Duration::ZERO, |(_, then)| *then);
         let waited = waited();
-        let waited_before =
-            history.iter().rev().find(|(then, _)| *then <= at).map_or(Duration::ZERO, |(_, then)| *then);
-        let wait = waited.saturating_sub(waited_before);
         if history.len() == HISTORY {
             history.pop_front();
         }
-        history.push_back((at + latency, waited));
+        history.push_back((at + latency, waited.unwrap_or_default()));
         feeler.look(gateway);
         if !counts.load(Ordering::Relaxed) {
             return;
         }
         let mut seen = seen.lock().expect("unpoisoned");
         seen.late += u64::from(latency > BUDGET);
-        seen.late_at_work += u64::from(latency.saturating_sub(wait) > BUDGET);
+        if let Some(waited) = waited {
+            let is_at_work = latency.saturating_sub(waited.saturating_sub(before)) > BUDGET;
+            seen.late_at_work = Some(seen.late_at_work.unwrap_or_default() + u64::from(is_at_work));
+        }
         if let Some((event, stage, _)) = verdict.filter(|_| is_word) {
             seen.words.push((event, stage, latency));
             told = verdict;
@@ -326,10 +328,9 @@ fn watch(seen: Arc<Mutex<Seen>>, mut feeler: Feeler, counts: Arc<AtomicBool>) ->
 
 /// How long the calling thread has waited for a processor so far, though it had something to do: the second number in
 /// its schedstat (Documentation/scheduler/sched-stats.rst). Nothing where the kernel does not tell.
-fn waited() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = text.split_whitespace().nth(1).and_then(|word| word.parse().ok());
-    Duration::from_nanos(nanos.unwrap_or_default())
+fn waited() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
 /// The car drives and crashes in real time; says from when to when the frames count.
