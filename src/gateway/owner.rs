@@ -7,7 +7,7 @@
 //!    opened, or has lost what was in it, or holds other values without settings, or settings that cannot be read, leaves
 //!    [`Settings::UNKNOWN`]: private, without consent, until the owner says otherwise or the store is back. That they
 //!    were lost is kept in their place ([`LOST`]), as the next run could not tell such a store from a new car's; so are
-//!    the first settings, before any other value.
+//!    the first settings, before any other value. Of what was lost only that is kept which the owner has said again.
 //! 2. *A word counts at once, and is told when it is durable.* The settings go to the store in one commit with the
 //!    event (`privacy.changed`, `consent.changed`) that confirms them. Whoever was not told must say it again. Until
 //!    the power is cut, the word counts even where the store fails.
@@ -18,6 +18,7 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tracing::{info, warn};
 
@@ -63,8 +64,33 @@ struct Said {
 }
 
 impl Said {
+    const ALL: Self = Self { privacy: true, assistance: true, contact: true };
+
     const fn all(self) -> bool {
         self.privacy && self.assistance && self.contact
+    }
+}
+
+/// As it is kept: without what was lost and was not said again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    privacy: Option<Privacy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assistance: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emergency_contact: Option<bool>,
+}
+
+impl Kept {
+    const fn new(settings: Settings, said: Said) -> Self {
+        let Settings { privacy, assistance, emergency_contact } = settings;
+        Self {
+            privacy: if said.privacy { Some(privacy) } else { None },
+            assistance: if said.assistance { Some(assistance) } else { None },
+            emergency_contact: if said.contact { Some(emergency_contact) } else { None },
+        }
     }
 }
 
@@ -154,27 +180,29 @@ impl Owner {
     /// What the owner has not said in this run is as it was settled before.
     fn open(&mut self, inventory: &StoreInventory) {
         let saved = inventory.values.iter().find(|(name, _)| name == SAVED);
-        let settings: Option<Settings> = match saved {
-            Some((_, bytes)) => serde_json::from_slice(bytes).ok(),
-            None => (inventory.incident.is_none() && inventory.values.is_empty()).then_some(Settings::FIRST),
+        let is_new = inventory.incident.is_none() && inventory.values.is_empty();
+        let kept: Option<Kept> = match saved {
+            Some((_, bytes)) => serde_json::from_slice(bytes).ok().filter(|kept| *kept != Kept::default()),
+            None => is_new.then(|| Kept::new(Settings::FIRST, Said::ALL)),
         };
-        let Some(settings) = settings else {
+        let Some(kept) = kept else {
             warn!("what the owner has settled was lost: no position leaves the car until it is settled again");
             if !self.is_known() {
                 self.knowledge = Knowledge::Lost;
             }
             return;
         };
-        let Settings { privacy, assistance, emergency_contact } = self.settings;
-        self.settings = Settings {
-            privacy: if self.has_said.privacy { privacy } else { settings.privacy },
-            assistance: if self.has_said.assistance { assistance } else { settings.assistance },
-            emergency_contact: if self.has_said.contact { emergency_contact } else { settings.emergency_contact },
-        };
-        if !self.has_said.privacy {
-            self.open_since = (settings.privacy == Privacy::Off).then_some(MonoTime::ZERO);
+        let said = self.has_said;
+        if let Some(privacy) = kept.privacy.filter(|_| !said.privacy) {
+            (self.settings.privacy, self.has_said.privacy) = (privacy, true);
+            self.open_since = (privacy == Privacy::Off).then_some(MonoTime::ZERO);
         }
-        self.has_said = Said { privacy: true, assistance: true, contact: true };
+        if let Some(given) = kept.assistance.filter(|_| !said.assistance) {
+            (self.settings.assistance, self.has_said.assistance) = (given, true);
+        }
+        if let Some(given) = kept.emergency_contact.filter(|_| !said.contact) {
+            (self.settings.emergency_contact, self.has_said.contact) = (given, true);
+        }
         self.knowledge = Knowledge::Known;
     }
 
@@ -219,7 +247,7 @@ impl Owner {
         let bytes = match self.knowledge {
             Knowledge::Awaited | Knowledge::Unavailable => return None,
             Knowledge::Lost => LOST.to_vec(),
-            Knowledge::Known => serde_json::to_vec(&self.settings).ok()?,
+            Knowledge::Known => serde_json::to_vec(&Kept::new(self.settings, self.has_said)).ok()?,
         };
         Some((SAVED.to_owned(), bytes))
     }
@@ -289,6 +317,27 @@ mod tests {
         assert_eq!(owner_after(&other).settings(), Settings::UNKNOWN, "no new car's");
         let new = opened(None, None);
         assert!(owner_after(&new).unkept(&new).is_some(), "else the next run cannot tell it from a store that lost it");
+    }
+
+    /// The owner has said one of three words when the car is switched off.
+    #[test]
+    fn a_guess_in_the_place_of_what_was_lost_does_not_become_the_owners_word_at_the_next_start() {
+        let lost = || owner_after(&opened(None, Some(StoreIncident::LostContents(String::new()))));
+        let next = |owner: &Owner| owner_after(&opened(Some(&owner.save().expect("known").1), None));
+        let mut half = lost();
+        half.set_privacy(MonoTime::ZERO, Privacy::Off);
+        let mut later = next(&half);
+        assert_eq!((later.settings().privacy, later.open_since()), (Privacy::Off, Some(MonoTime::ZERO)));
+        assert_eq!(later.allows_help(), None, "nobody has said whether help is wanted");
+        assert!(later.set_consent(MonoTime::ZERO, Purpose::Assistance, false).is_some(), "that is news");
+        assert_eq!(next(&later).allows_help(), Some(false));
+        let mut consented = lost();
+        consented.set_consent(MonoTime::ZERO, Purpose::Assistance, true);
+        let mut later = next(&consented);
+        assert_eq!((later.settings().privacy, later.allows_help()), (Privacy::On, None));
+        later.set_privacy(MonoTime::ZERO, Privacy::Off);
+        assert_eq!(next(&later).allows_help(), Some(true));
+        assert_eq!(owner_after(&opened(Some(b"{}"), None)).allows_help(), None);
     }
 
     #[test]
