@@ -208,6 +208,8 @@ impl Assistance {
                     if let Some(known) = self.find(&left.crash.id) {
                         cx.out.save_now = true;
                         self.update_offer(cx, known, left.crash);
+                    } else if self.is_to_be_graded(cx, &left.crash) {
+                        self.ungraded = Some(left.crash);
                     } else if has_room || is_forced {
                         self.make_offer(cx, left.crash);
                     } else {
@@ -216,6 +218,13 @@ impl Assistance {
                 }
             }
         }
+    }
+
+    /// It is the crash of this run, and its grading, which decides whether it is offered, is still to come.
+    fn is_to_be_graded(&self, cx: &Cx<'_>, crash: &Ungraded) -> bool {
+        let is_own = |verdict: &&Verdict| crash_id(cx.boot, verdict.event) == crash.id;
+        let word = cx.verdict.filter(|verdict| is_own(&verdict));
+        word.is_some_and(|word| word.stage < Stage::Graded && !self.reaches_threshold(word))
     }
 
     /// What was put off and may not be spoken of stays unsaid, though there be more words on it.
@@ -428,7 +437,11 @@ impl Service for Assistance {
         let crashes = saved.iter().filter_map(|saved| Ungraded::restored(saved, view)).take(MAX_LEFT + 1);
         let mut left: Vec<_> = crashes.map(|crash| Left::new(crash, view.now)).collect();
         // What this run has made of a crash is newer than a word that had come no further.
-        left.retain(|left| !self.left.iter().any(|newer| newer.is(&left.crash.id)));
+        left.retain(|left| {
+            let is_newer = |own: &Left| own.is(&left.crash.id) && own.crash.stage >= left.crash.stage;
+            !self.left.iter().any(is_newer)
+        });
+        self.left.retain(|own| !left.iter().any(|further| further.is(&own.crash.id)));
         left.retain(|left| !self.has_offered(&left.crash.id, left.crash.stage));
         offers.append(&mut self.offers);
         self.offers = offers;

@@ -220,6 +220,46 @@ fn a_crash_waits_for_the_owners_word_whichever_run_it_is_of() {
     assert_eq!(told(&mut many), [""; 0], "not without the owner's word");
 }
 
+/// What the owner allows becomes known between the first word on a crash and its grading.
+#[test]
+fn the_owners_word_does_not_come_before_the_grading_that_decides() {
+    for (graded, expected) in [(Severity::Minor, &[][..]), (Severity::Moderate, &["offered owner"])] {
+        let mut car = car(ALONE);
+        car.beside.knows_owner = false;
+        car.judge(verdict(1, Stage::Confirmed, None));
+        car.beside.knows_owner = true;
+        car.settle(ALONE);
+        assert_eq!(told(&mut car), [""; 0], "nobody has graded it");
+        assert!(car.service.holds());
+        car.judge(verdict(1, Stage::Graded, Some(graded)));
+        assert_eq!(told(&mut car), expected, "{graded:?}");
+    }
+    let mut serious = car(ALONE);
+    serious.beside.knows_owner = false;
+    serious.judge(verdict(1, Stage::Confirmed, Some(Severity::Serious)));
+    serious.beside.knows_owner = true;
+    serious.settle(ALONE);
+    assert_eq!(told(&mut serious), ["offered owner"], "bad enough already");
+}
+
+/// An earlier run was told how bad it was, and the power kept the black box from writing it.
+#[test]
+fn a_saved_word_that_has_come_further_outranks_what_the_black_box_holds() {
+    let serious = verdict(9, Stage::Graded, Some(Severity::Serious));
+    let mut earlier = car(OPEN);
+    earlier.beside.has_recalled = false;
+    earlier.recall(left(9, serious, UNDATED));
+    let saved = earlier.service.save(&earlier.view());
+    let mut late = car(OPEN);
+    late.beside.has_recalled = false;
+    late.recall(left(9, verdict(9, Stage::Confirmed, None), UNDATED));
+    let view = view_parts(late.now_ms, late.boot, &late.signals, &late.clock);
+    late.service.rejoin(&saved, &view);
+    late.beside.has_recalled = true;
+    late.settle(OPEN);
+    assert_eq!(told(&mut late), ["offered owner", "offered emergency_contact"]);
+}
+
 #[test]
 fn what_this_run_knows_is_newer_than_what_a_store_that_opens_late_brings() {
     let (old, new) = (verdict(9, Stage::Confirmed, None), verdict(9, Stage::Graded, Some(Severity::Moderate)));
