@@ -16,7 +16,7 @@ use telltale::crash::{
     Belts, Calibration, Classifier, Mounting, Observation, Orientation, Quantity, Restraint, Sample, SensorIx,
     SensorSpec, Stage, Verdict,
 };
-use telltale::delivery::{BootId, Lane};
+use telltale::delivery::{BootId, codec};
 use telltale::gateway::{Effect, Gateway, Input, Setup, StoreEvent, StoreInventory, StoreRequest};
 use telltale::time::MonoTime;
 
@@ -291,7 +291,8 @@ impl Garage {
         while let Some(effect) = gateway.poll_effect() {
             let Effect::Store(ticket, request) = effect else { continue };
             if let StoreRequest::Commit { records, values } = request {
-                self.reports += records.iter().filter(|(key, _)| key.lane == Lane::Critical).count();
+                let records = records.iter().map(|(_, bytes)| codec::decode(bytes).expect("what it encoded"));
+                self.reports += records.filter(|record| record.topic == "event/crash.detected").count();
                 let armed = self.armed();
                 self.values.extend(values);
                 let has_fired = armed & !self.armed() != 0;
