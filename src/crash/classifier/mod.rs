@@ -520,7 +520,9 @@ impl Classifier {
             let by_gnss = event.gnss_before.zip(gnss).map(|(before, now)| before - now);
             event.speed_lost = lost.or(by_gnss).or(event.speed_lost);
             let ends = event.last_active + limit::SPEED_LAG;
-            if self.now <= ends.min(event.contact + limit::GRADED_BY) {
+            // Wheels that slipped at contact do not tell how fast the car was.
+            let had_slipped = || self.wheels.before_slip(event.contact - limit::SPEED_WINDOW, event.contact).is_some();
+            if self.now <= ends.min(event.contact + limit::GRADED_BY) && !had_slipped() {
                 event.pulse_loss = event.loss_of_rolling(self.wheels.since(event.last_active, self.now));
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::can::BusId;
-use crate::crash::{Observation, Stage};
+use crate::crash::{Observation, Restraint, Stage};
 
 use super::tests::{Rig, full_range, low_range, pulse};
 
@@ -196,5 +196,29 @@ fn wheels_that_an_antilock_brake_lets_go_have_lost_what_they_had_before() {
             let case = format!("{later_mps} m/s, {locked_at_contact}");
             assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{case}: {:?}", rig.stages());
         }
+    }
+}
+
+/// Once as the brake holds the wheels at 8 m/s, who knows of which speed, and once as they roll: only these tell what a
+/// blow took that the sensor could not follow.
+#[test]
+fn wheels_that_slipped_at_contact_do_not_tell_what_the_blow_took() {
+    for slips in [true, false] {
+        let mut rig = Rig::new(low_range(), false);
+        rig.tell(&Observation::Restraint(Restraint::Front, false));
+        for step in 0_u8..20 {
+            rig.tell(&Observation::WheelSpeed(if slips && step < 16 { 14.0 } else { 8.0 }));
+            rig.drive(20, |_| [0.0; 3]);
+        }
+        rig.drive(60, pulse(160.0, 0.06, 0.0));
+        rig.tell(&Observation::WheelSpeed(if slips { 7.5 } else { 3.0 }));
+        rig.drive(20, |_| [0.0; 3]);
+        rig.tell(&Observation::Restraint(Restraint::Front, true));
+        for _ in 0..20 {
+            rig.drive(20, |_| [0.0; 3]);
+        }
+        let graded = rig.said(Stage::Graded).unwrap_or_else(|| panic!("{slips}: {:?}", rig.stages()));
+        let delta_v = graded.delta_v.unwrap_or_else(|| panic!("{slips}"));
+        assert_eq!(delta_v.is_lower_bound, slips, "{delta_v:?}");
     }
 }
