@@ -81,6 +81,30 @@ struct Edges {
     differs: bool,
 }
 
+/// Readings that hardly differ, one after the other.
+#[derive(Debug, Clone, Copy)]
+struct Flat {
+    low: f32,
+    high: f32,
+    since: MonoTime,
+    until: MonoTime,
+    /// None of the pulse were different before them.
+    is_first: bool,
+}
+
+impl Flat {
+    fn after(before: Option<Self>, now: &Reading) -> Self {
+        let push = now.push();
+        if let Some(flat) = before {
+            let (low, high) = (flat.low.min(push), flat.high.max(push));
+            if high - low <= limit::FLAT_SHARE * high {
+                return Self { low, high, until: now.at, ..flat };
+            }
+        }
+        Self { low: push, high: push, since: now.at, until: now.at, is_first: before.is_none() }
+    }
+}
+
 /// What has been summed up since contact.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pulse {
@@ -114,8 +138,8 @@ pub(super) struct Pulse {
     travel: [f32; 2],
     pub(super) before: Before,
     edges: Edges,
-    /// Smallest and largest push, once it has risen.
-    flat: Option<(f32, f32)>,
+    /// What it holds still at, once it has risen.
+    flat: Option<Flat>,
     swings: [Swings; 2],
 }
 
@@ -138,9 +162,9 @@ impl Pulse {
         self.contact.map_or(Duration::ZERO, |contact| self.last_above.since(contact))
     }
 
-    /// It has risen at once and does not change, or not yet: a step of the zero, no crumpling metal.
+    /// It has risen and does not change, or not yet: a step of the zero, no crumpling metal.
     pub(super) fn is_flat(&self) -> bool {
-        self.flat.is_none_or(|(low, high)| high - low <= limit::FLAT_SHARE * high)
+        self.flat.is_none_or(|flat| flat.is_first || flat.until.since(flat.since) >= limit::FLAT_FOR)
     }
 
     /// The structure shakes across the push as well: what breaks in a sensor breaks on one axis.
@@ -254,8 +278,7 @@ impl Pulse {
         if last.push().min(now.push()) >= limit::ONSET_MPS2 {
             self.held += span;
             if self.held >= limit::FLAT_FROM {
-                let (low, high) = self.flat.unwrap_or((now.push(), now.push()));
-                self.flat = Some((low.min(now.push()), high.max(now.push())));
+                self.flat = Some(Flat::after(self.flat, now));
             }
         }
         self.count_dwell(span, last, now);

@@ -507,3 +507,16 @@ fn an_axis_that_recovers_is_no_crash() {
     assert_eq!(told, [(0, FaultKind::ZeroShift), (0, FaultKind::Recovered)]);
     assert!(rig.said(Stage::Confirmed).is_none(), "{:?}", rig.verdicts);
 }
+
+/// A zero that moves as fast as a crash rises, and stays: what crumples is never still for so long.
+#[test]
+fn a_zero_that_rises_as_a_crash_and_stays_is_none() {
+    for (shakes, is_crash) in [(false, false), (true, true)] {
+        let mut rig = Rig::new(full_range(), false);
+        rig.drive(60, |time_s| {
+            let crumpling = if shakes && (time_s * 250.0) % 2.0 < 1.0 { 0.7 } else { 1.0 };
+            [-60.0 * (time_s / 0.02).min(1.0) * crumpling, 0.0, 0.0]
+        });
+        assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{shakes}: {:?}", rig.stages());
+    }
+}
