@@ -188,10 +188,15 @@ impl Classifier {
         Calibration { sensors: self.tracks().map(known).collect(), restraints: self.restraints }
     }
 
-    /// What an earlier run has learnt. Sensors that it does not name start anew.
+    /// What an earlier run has learnt, of sensors and restraints.
     pub fn restore(&mut self, calibration: Calibration) {
         self.restore_restraints(calibration.restraints);
-        for known in calibration.sensors {
+        self.restore_sensors(calibration.sensors);
+    }
+
+    /// What an earlier run has learnt of the sensors. Those that it does not name start anew.
+    pub fn restore_sensors(&mut self, sensors: Vec<SensorCalibration>) {
+        for known in sensors {
             for slot in &mut self.slots {
                 if let Slot::Acceleration(track) = slot
                     && track.name == known.name

@@ -4,8 +4,7 @@ use serde_json::json;
 use tracing::{error, info, warn};
 
 use crate::crash::black_box::{BlackBoxEvent, Channel, Contents, Recording, Stat};
-use crate::crash::classifier::Restraints;
-use crate::crash::{Calibration, Classifier, Stage, Verdict};
+use crate::crash::{Classifier, Stage, Verdict};
 use crate::delivery::{Lane, RecordId};
 use crate::gateway::crew::Occasion;
 use crate::gateway::dispatch::Context;
@@ -73,8 +72,7 @@ impl Gateway {
                 let mut classifier = Classifier::new(&start.sensors);
                 if start.sensors == self.crash.specs {
                     // What the restraints had told then stands in the record.
-                    let calibration = self.crash.classifier.calibration();
-                    classifier.restore(Calibration { restraints: Restraints::default(), ..calibration });
+                    classifier.restore_sensors(self.crash.classifier.calibration().sensors);
                 }
                 classifier
             });

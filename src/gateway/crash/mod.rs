@@ -353,7 +353,7 @@ impl Crash {
         match serde_json::from_value::<Calibration>(saved["calibration"].take()) {
             Ok(calibration) => {
                 self.kept = Some(calibration.restraints);
-                self.classifier.restore(Calibration { restraints: Restraints::default(), ..calibration });
+                self.classifier.restore_sensors(calibration.sensors);
             }
             Err(error) => warn!(%error, "what was learnt of the inertial sensors cannot be read; it is learnt anew"),
         }
