@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use telltale::cli::replay;
-use telltale::delivery::Lane;
+use telltale::delivery::codec;
 use telltale::gateway::{Effect, Gateway, Input, StoreEvent, StoreInventory, StoreRequest};
 use telltale::sim::{self, Begin, Scenario, What};
 use telltale::time::{MonoTime, WallTime};
@@ -150,7 +150,8 @@ fn the_record_of_a_crash_is_the_first_thing_that_is_asked_of_the_store() {
         }
         let is_crash = |effect: &Effect| match effect {
             Effect::Store(_, StoreRequest::Commit { records, .. }) => {
-                records.iter().any(|(key, _)| key.lane == Lane::Critical)
+                let is_report = |bytes| codec::decode(bytes).is_ok_and(|record| record.topic == "event/crash.detected");
+                records.iter().any(|(_, bytes)| is_report(bytes))
             }
             _ => false,
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use telltale::crash::black_box::{BEFORE_NETWORK_MAX, BlackBoxEvent, BlackBoxRequest, Slot};
-use telltale::delivery::Lane;
+use telltale::delivery::codec;
 use telltale::gateway::{Effect, Gateway, Input, LinkDown, LinkEvent, StoreEvent, StoreInventory, StoreRequest};
 use telltale::sim::{Emission, What};
 use telltale::time::MonoTime;
@@ -26,9 +26,13 @@ struct World {
     has_store: bool,
     first_asked: Option<MonoTime>,
     first_answered: Option<MonoTime>,
-    /// The first append of a critical record.
+    /// The first append with the report of a crash.
     appended: Option<MonoTime>,
     published: Vec<(MonoTime, String)>,
+}
+
+fn is_crash_report(bytes: &[u8]) -> bool {
+    codec::decode(bytes).is_ok_and(|record| record.topic == "event/crash.detected")
 }
 
 impl World {
@@ -81,7 +85,7 @@ impl World {
             }
             Effect::Store(ticket, request) => {
                 if let StoreRequest::Commit { records, .. } = &request
-                    && records.iter().any(|(key, _)| key.lane == Lane::Critical)
+                    && records.iter().any(|(_, bytes)| is_crash_report(bytes))
                 {
                     self.appended.get_or_insert(self.now);
                 }
