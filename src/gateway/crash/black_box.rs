@@ -61,7 +61,8 @@ impl Gateway {
     }
 
     /// What earlier runs left is looked at, and what is to be told of it is handed on: once the store has opened, so that
-    /// what the classifier has learnt was read from there, or has not for too long.
+    /// what the classifier has learnt was read from there, or has not for too long. Then what they knew of the restraints
+    /// counts too, which may make a crash of what this run was told before.
     fn recover(&mut self) {
         if !self.dispatch.knows_store() {
             return;
