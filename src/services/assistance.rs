@@ -222,8 +222,7 @@ impl Assistance {
 
     /// It is the crash of this run, and its grading, which decides whether it is offered, is still to come.
     fn is_to_be_graded(&self, cx: &Cx<'_>, crash: &Ungraded) -> bool {
-        let is_own = |verdict: &&Verdict| crash_id(cx.boot, verdict.event) == crash.id;
-        let word = cx.verdict.filter(|verdict| is_own(&verdict));
+        let word = cx.verdict.filter(|verdict| crash_id(cx.boot, verdict.event) == crash.id);
         word.is_some_and(|word| word.stage < Stage::Graded && !self.reaches_threshold(word))
     }
 
