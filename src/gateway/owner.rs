@@ -256,7 +256,7 @@ impl Owner {
     pub(super) fn describe(&self) -> Json {
         json!({
             "privacy": self.settings.privacy.name(),
-            "is_settled": self.is_known(),
+            "is_settled": self.is_known() && self.has_said.all(),
             "consent": {
                 "assistance": self.settings.assistance,
                 "emergency_contact": self.settings.emergency_contact,
