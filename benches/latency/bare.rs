@@ -89,7 +89,8 @@ impl Bare {
             only.set(processor).expect("a processor");
             sched_setaffinity(Pid::from_raw(0), &only).expect("a processor of this process");
             if let Some(settings) = settings {
-                // Above the daemon: they wait for the machine, and not for the work of the one that is measured.
+                // Above the daemon: they wait for the machine, and not for the work of the one that is measured, which has
+                // to wait for theirs, a few µs.
                 realtime::apply(Realtime { priority: settings.priority.map(|priority| priority + 1), ..settings });
             }
             let mut latencies = Vec::with_capacity(ROOM);
