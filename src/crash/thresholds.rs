@@ -203,6 +203,10 @@ pub const SPEED_SLOPE_MPS2: f32 = 400.0;
 /// Steps of this size are its resolution, in m/s.
 pub const SPEED_STEP_MPS: f32 = 0.7;
 
+/// Wheels that slipped have come back when they rise by this share of what they had lost: brakes let them go for that, and
+/// meanwhile the car has slowed (assumed).
+pub const REGRIP_SHARE: f32 = 0.33;
+
 /// Wheels that have less than this share of their speed after a pulse may be locked, or roll backwards: cars rebound with
 /// up to a third of what they came with (coefficient of restitution at low speed, assumed).
 pub const KEPT_SHARE: f32 = 0.35;

@@ -526,8 +526,9 @@ impl Classifier {
             event.speed_lost = lost.or(by_gnss).or(event.speed_lost);
             let ends = event.last_active + limit::SPEED_LAG;
             // Wheels that slipped at contact do not tell how fast the car was.
-            let had_slipped = || self.wheels.before_slip(event.contact - limit::SPEED_WINDOW, event.contact).is_some();
-            if self.now <= ends.min(event.contact + limit::GRADED_BY) && !had_slipped() {
+            let slip = || self.wheels.slip(event.contact - limit::SPEED_WINDOW, event.contact);
+            let is_known = || slip().is_none_or(|slip| !slip.is_evident);
+            if self.now <= ends.min(event.contact + limit::GRADED_BY) && is_known() {
                 event.pulse_loss = event.loss_of_rolling(self.wheels.since(event.last_active, self.now));
             }
         }

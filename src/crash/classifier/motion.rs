@@ -10,13 +10,22 @@ use crate::time::MonoTime;
 const SPACING: Duration = Duration::from_millis(10);
 const POINTS: usize = 256;
 
-/// So many intervals make a mean.
-const INTERVALS: u32 = 4;
+/// So many intervals tell what is usual.
+const INTERVALS: usize = 4;
 
 #[derive(Debug, Clone, Copy)]
 struct Point {
     at: MonoTime,
     mps: f32,
+}
+
+/// Wheels that do not roll as fast as the car goes, or may not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slip {
+    /// What was told last while they gripped.
+    pub(super) gripped: f32,
+    /// The car is faster, whatever its brakes have done meanwhile.
+    pub(super) is_evident: bool,
 }
 
 /// One source of speed.
@@ -63,11 +72,16 @@ impl Speed {
         self.latest.map(|latest| latest.at)
     }
 
-    /// The mean time between the last messages; none before there were enough.
+    /// The usual time between the last messages, whatever one of them was late; none before there were enough.
     pub(super) fn interval(&self) -> Option<Duration> {
-        let (last, newest) = self.points.position_last_where(|_| true)?;
-        let first = self.points.get(last.checked_sub(INTERVALS as usize)?)?;
-        Some(newest.at.since(first.at) / INTERVALS)
+        let (last, _) = self.points.position_last_where(|_| true)?;
+        let first = last.checked_sub(INTERVALS)?;
+        let mut spans = [Duration::ZERO; INTERVALS];
+        for (index, span) in (first..).zip(&mut spans) {
+            *span = self.points.get(index + 1)?.at.since(self.points.get(index)?.at);
+        }
+        spans.sort_unstable();
+        spans.get(INTERVALS / 2).copied()
     }
 
     /// The speed before `moment`, at most `age` before it, and the newest one, which has not jumped; and the time between.
@@ -77,26 +91,27 @@ impl Speed {
         (moment.since(before.at) <= age).then(|| (latest.mps - before.mps, latest.at.since(before.at)))
     }
 
-    /// The last speed that was told while the wheels gripped, when they slip at the end of that time: they have slowed faster
-    /// than tires slow a car, and have not come back. Wheels that a brake lets go in between come back each time.
-    pub(super) fn before_slip(&self, from: MonoTime, until: MonoTime) -> Option<f32> {
+    /// How the wheels slip at the end of that time: they have slowed faster than tires slow a car, and have not come back.
+    /// Wheels that a brake lets go in between come back each time.
+    pub(super) fn slip(&self, from: MonoTime, until: MonoTime) -> Option<Slip> {
         let first = self.points.position_last_where(|point| point.at < from).map_or(0, |(index, _)| index + 1);
         let points = (first..).map_while(|index| self.points.get(index)).take_while(|point| point.at <= until);
-        let (mut gripped, mut lowest) = (None, None::<f32>);
+        let (mut gripped, mut lowest, mut is_evident) = (0.0, None::<f32>, false);
         // The least that the car can have by then.
         let mut least = Point { at: from, mps: 0.0 };
         for point in points {
             let slowed = least.mps - limit::TIRE_SUSTAINED_MPS2 * point.at.since(least.at).as_secs_f32();
+            is_evident = slowed - point.mps > limit::SPEED_STEP_MPS;
             // Tires could have taken the car by now to what locked wheels are held at: only those that rise have come back.
-            let has_risen = lowest.is_none_or(|lowest| point.mps - lowest > limit::SPEED_STEP_MPS);
-            if slowed - point.mps > limit::SPEED_STEP_MPS {
+            let risen = lowest.map(|lowest| (point.mps - lowest, limit::REGRIP_SHARE * (gripped - lowest)));
+            if is_evident {
                 lowest = Some(lowest.map_or(point.mps, |lowest| lowest.min(point.mps)));
-            } else if has_risen {
-                (gripped, lowest) = (Some(point.mps), None);
+            } else if risen.is_none_or(|(risen, least)| risen > least.max(limit::SPEED_STEP_MPS)) {
+                (gripped, lowest) = (point.mps, None);
             }
             least = Point { at: point.at, mps: slowed.max(point.mps) };
         }
-        gripped.filter(|_| lowest.is_some())
+        lowest.map(|_| Slip { gripped, is_evident })
     }
 
     /// The newest speed, when it was told since that moment and has not jumped.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::can::BusId;
 use crate::crash::{Observation, Restraint, Stage};
+use crate::time::MonoTime;
 
+use super::motion::Speed;
 use super::tests::{Rig, full_range, low_range, pulse};
 
 /// Proof comes late, and the wheels tell: a first impact that took no more than kerb and brakes may still have been one.
@@ -157,11 +159,14 @@ fn wheels_that_have_their_speed_back_have_won_nothing() {
         (3.0, 3.0, 1, 8.0, true),
         (6.0, 3.0, 1, 11.0, true),
         (8.0, 3.0, 25, 8.0, true),
+        (8.0, 0.3, 1, 6.5, false),
     ] {
         let mut rig = Rig::new(low_range(), false);
         for step in 0_u8..40 {
             let share = f32::from(step.saturating_sub(10).min(within)) / f32::from(within);
-            rig.tell(&Observation::WheelSpeed(before_mps + share * (locked_mps - before_mps)));
+            // The brake holds them a little less at the end, and tires could have slowed the car as much by then.
+            let eased = if locked_mps < 1.0 && step >= 36 { 0.9 } else { 0.0 };
+            rig.tell(&Observation::WheelSpeed(before_mps + share * (locked_mps - before_mps) + eased));
             rig.drive(20, |_| [0.0; 3]);
         }
         rig.drive(24, |_| [-18.0, 0.0, 0.0]);
@@ -220,5 +225,18 @@ fn wheels_that_slipped_at_contact_do_not_tell_what_the_blow_took() {
         let graded = rig.said(Stage::Graded).unwrap_or_else(|| panic!("{slips}: {:?}", rig.stages()));
         let delta_v = graded.delta_v.unwrap_or_else(|| panic!("{slips}"));
         assert_eq!(delta_v.is_lower_bound, slips, "{delta_v:?}");
+    }
+}
+
+#[test]
+fn one_pause_between_messages_is_not_how_often_they_come() {
+    for pause_at in [None, Some(1), Some(4)] {
+        let (mut speed, mut at) = (Speed::new(), MonoTime::ZERO);
+        for message in 0..=4 {
+            assert_eq!(speed.interval(), None, "too few");
+            at = at + Duration::from_millis(if pause_at == Some(message) { 3_000 } else { 24 });
+            speed.observe(at, 15.0);
+        }
+        assert_eq!(speed.interval(), Some(Duration::from_millis(24)), "{pause_at:?}");
     }
 }

@@ -120,7 +120,7 @@ impl Classifier {
 
     /// The speed of the wheels was told until the blow, and no longer, while the sensor that felt it goes on.
     pub(super) fn has_lost_wheels(&self, own: &Track, event: &Event) -> bool {
-        let interval = self.wheels.interval().unwrap_or(limit::SLOWEST_WHEELS).min(limit::SLOWEST_WHEELS);
+        let interval = self.wheels.interval().unwrap_or(limit::SLOWEST_WHEELS);
         let silence = limit::WHEELS_LOST.max(interval.mul_f32(limit::WHEELS_LOST_INTERVALS));
         let is_until_blow = |told: &MonoTime| {
             event.contact.since(*told) < silence && told.since(event.contact) <= limit::WHEELS_LOST_BY
@@ -157,8 +157,8 @@ impl Classifier {
 
     /// What of a gain the wheels only have back: those that a brake had locked before contact, and that grip again.
     fn regained(&self, event: &Event, gain: f32) -> f32 {
-        let gripped = self.wheels.before_slip(event.contact - limit::SPEED_WINDOW, event.contact);
-        let lost = gripped.zip(event.wheels_before).map_or(0.0, |(gripped, before)| gripped - before);
+        let slip = self.wheels.slip(event.contact - limit::SPEED_WINDOW, event.contact);
+        let lost = slip.zip(event.wheels_before).map_or(0.0, |(slip, before)| slip.gripped - before);
         lost.clamp(0.0, gain.max(0.0))
     }
 
