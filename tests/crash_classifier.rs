@@ -169,7 +169,8 @@ proptest! {
         let text = serde_json::to_string(&classifier.calibration()).expect("it is plain data");
         let restored: Calibration = serde_json::from_str(&text).expect("as it was written");
         let mut fresh = Classifier::new(&sensors());
-        fresh.restore(restored.clone());
+        fresh.restore_restraints(restored.restraints);
+        fresh.restore_sensors(restored.sensors.clone());
         prop_assert_eq!(fresh.calibration(), restored);
     }
 }
@@ -282,8 +283,9 @@ impl Garage {
 
     /// The restraints that the next run knows not to have fired.
     fn armed(&self) -> u64 {
-        let saved = self.values.get("crash").and_then(|bytes| serde_json::from_slice(bytes).ok());
-        saved.and_then(|saved: serde_json::Value| find(&saved, "armed")?.as_u64()).unwrap_or(0)
+        let saved = self.values.get("crash").map(|bytes| serde_json::from_slice(bytes).expect("JSON"));
+        let armed = |saved: serde_json::Value| saved["calibration"]["restraints"]["armed"].as_u64();
+        saved.map_or(0, |saved| armed(saved).expect("a set of restraints"))
     }
 
     fn input(&mut self, gateway: &mut Gateway, now: MonoTime, input: Input<'_>) {
@@ -301,12 +303,6 @@ impl Garage {
             gateway.handle(now, Input::Store(StoreEvent::Done(ticket)));
         }
     }
-}
-
-/// The member of that name, however deep.
-fn find<'a>(json: &'a serde_json::Value, name: &str) -> Option<&'a serde_json::Value> {
-    let members = json.as_object()?;
-    members.get(name).or_else(|| members.values().find_map(|member| find(member, name)))
 }
 
 /// An airbag fires while no daemon runs, and its control unit says so before the store of the next run has opened or after:

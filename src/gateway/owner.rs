@@ -6,8 +6,8 @@
 //!    called. A store that was never written to is that of a new car: [`Settings::FIRST`]. A store that cannot be
 //!    opened, or has lost what was in it, or holds other values without settings, or settings that cannot be read, leaves
 //!    [`Settings::UNKNOWN`]: private, without consent, until the owner says otherwise or the store is back. That they
-//!    were lost is kept in their place ([`LOST`]), as the next run could not tell such a store from a new car's; so are
-//!    the first settings, before any other value. Of what was lost only that is kept which the owner has said again.
+//!    were lost is kept in their place ([`Kept`], empty), as the next run could not tell such a store from a new car's; so
+//!    are the first settings, before any other value. Of what was lost only that is kept which the owner has said again.
 //! 2. *A word counts at once, and is told when it is durable.* The settings go to the store in one commit with the
 //!    event (`privacy.changed`, `consent.changed`) that confirms them. Whoever was not told must say it again. Until
 //!    the power is cut, the word counts even where the store fails.
@@ -34,9 +34,6 @@ pub(super) const GROUP: &str = "privacy";
 
 /// The name among the store's values.
 const SAVED: &str = "owner";
-
-/// What stands there when what the owner has settled was lost; like all that cannot be read it counts as unknown.
-const LOST: &[u8] = b"null";
 
 /// Inputs that wait for the store. An owner says a word or two; a hundred within the seconds that a store needs to
 /// open are a fault of whoever hands them in, and the later ones are refused and counted.
@@ -246,8 +243,7 @@ impl Owner {
     pub(super) fn save(&self) -> Option<(String, Vec<u8>)> {
         let bytes = match self.knowledge {
             Knowledge::Awaited | Knowledge::Unavailable => return None,
-            Knowledge::Lost => LOST.to_vec(),
-            Knowledge::Known => serde_json::to_vec(&Kept::new(self.settings, self.has_said)).ok()?,
+            Knowledge::Lost | Knowledge::Known => serde_json::to_vec(&Kept::new(self.settings, self.has_said)).ok()?,
         };
         Some((SAVED.to_owned(), bytes))
     }
