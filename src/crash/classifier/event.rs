@@ -4,6 +4,8 @@ use crate::crash::thresholds as limit;
 use crate::crash::verdict::{Stage, Verdict};
 use crate::time::MonoTime;
 
+use super::motion::Slip;
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Event {
     pub(super) number: u32,
@@ -20,6 +22,8 @@ pub(super) struct Event {
     /// Speed just before contact by the wheels, and by GNSS.
     pub(super) wheels_before: Option<f32>,
     pub(super) gnss_before: Option<f32>,
+    /// How the wheels slipped just before contact.
+    pub(super) slip: Option<Slip>,
     /// It rolled a second before contact: wheels of a car that goes aside stand.
     pub(super) was_rolling: bool,
     /// The car went aside just before contact: nobody steered it any more.
@@ -51,6 +55,12 @@ impl Event {
         let (before, after) = self.wheels_before.zip(after)?;
         let is_rolling = after >= limit::ROLLING_MPS && after >= limit::KEPT_SHARE * before;
         is_rolling.then_some(before - after)
+    }
+
+    /// What of a gain the wheels only have back: those that a brake had locked before contact, and that grip again.
+    pub(super) fn regained(&self, gain: f32) -> f32 {
+        let lost = self.slip.zip(self.wheels_before).map_or(0.0, |(slip, before)| slip.gripped - before);
+        lost.clamp(0.0, gain.max(0.0))
     }
 
     pub(super) fn is_confirmed(&self) -> bool {

@@ -188,12 +188,6 @@ impl Classifier {
         Calibration { sensors: self.tracks().map(known).collect(), restraints: self.restraints }
     }
 
-    /// What an earlier run has learnt, of sensors and restraints.
-    pub fn restore(&mut self, calibration: Calibration) {
-        self.restore_restraints(calibration.restraints);
-        self.restore_sensors(calibration.sensors);
-    }
-
     /// What an earlier run has learnt of the sensors. Those that it does not name start anew.
     pub fn restore_sensors(&mut self, sensors: Vec<SensorCalibration>) {
         for known in sensors {
@@ -364,6 +358,7 @@ impl Classifier {
         (event.contact, event.impacts, event.next_review) = (impact, 1, impact + limit::GRADE_AFTER);
         event.wheels_before = self.wheels.at(impact, limit::SPEED_FRESH);
         event.gnss_before = self.gnss.at(impact, limit::SPEED_WINDOW);
+        event.slip = self.wheels.slip(impact - limit::SPEED_WINDOW, impact);
         (event.speed_lost, event.pulse_loss, event.bus_silent) = (None, None, false);
         self.gather();
     }
@@ -470,6 +465,7 @@ impl Classifier {
             last_active: contact,
             wheels_before: self.wheels.at(contact, limit::SPEED_FRESH),
             gnss_before: self.gnss.at(contact, limit::SPEED_WINDOW),
+            slip: self.wheels.slip(contact - limit::SPEED_WINDOW, contact),
             was_rolling: (self.wheels.at(contact - limit::SPEED_WINDOW, limit::SPEED_FRESH))
                 .is_some_and(|before| before >= limit::MOVING_MPS),
             was_sliding: self.heading.was_sliding(contact, self.now),
@@ -526,9 +522,8 @@ impl Classifier {
             event.speed_lost = lost.or(by_gnss).or(event.speed_lost);
             let ends = event.last_active + limit::SPEED_LAG;
             // Wheels that slipped at contact do not tell how fast the car was.
-            let slip = || self.wheels.slip(event.contact - limit::SPEED_WINDOW, event.contact);
-            let is_known = || slip().is_none_or(|slip| !slip.is_evident);
-            if self.now <= ends.min(event.contact + limit::GRADED_BY) && is_known() {
+            let is_known = event.slip.is_none_or(|slip| !slip.is_evident);
+            if self.now <= ends.min(event.contact + limit::GRADED_BY) && is_known {
                 event.pulse_loss = event.loss_of_rolling(self.wheels.since(event.last_active, self.now));
             }
         }

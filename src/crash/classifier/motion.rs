@@ -72,7 +72,7 @@ impl Speed {
         self.latest.map(|latest| latest.at)
     }
 
-    /// The usual time between the last messages, whatever one of them was late; none before there were enough.
+    /// The usual time between the last messages, however late one of them was; none before there were enough.
     pub(super) fn interval(&self) -> Option<Duration> {
         let (last, _) = self.points.position_last_where(|_| true)?;
         let first = last.checked_sub(INTERVALS)?;

@@ -23,7 +23,7 @@ fn a_restraint_decides_alone_unless_it_fired_in_an_earlier_life() {
             before.observe(MonoTime::from_millis(1), &front(*has_fired));
         }
         let mut rig = Rig::new(low_range(), true);
-        rig.classifier.restore(before.calibration());
+        rig.classifier.restore_restraints(before.restraints());
         rig.drive(wait_ms, |_| [0.0; 3]);
         rig.tell(&front(true));
         rig.tell(&front(true));
@@ -31,9 +31,8 @@ fn a_restraint_decides_alone_unless_it_fired_in_an_earlier_life() {
     }
     let mut before = Classifier::new(&[low_range()]);
     before.observe(MonoTime::from_millis(1), &front(false));
-    let calibration = before.calibration();
     let mut recorded = Rig::new(low_range(), true);
-    recorded.classifier.restore(calibration);
+    recorded.classifier.restore_restraints(before.restraints());
     recorded.classifier.have_fired(1);
     recorded.tell(&front(true));
     assert_eq!(recorded.stages(), [], "the black box has it");
@@ -100,8 +99,8 @@ fn after_a_crash_of_an_earlier_run_restraints_count_beside_a_suspicion_until_the
             kept.restore_restraints(before.restraints());
             let mut rig = Rig::new(full_range(), true);
             if is_restarted {
-                let text = serde_json::to_string(&kept.calibration()).unwrap();
-                rig.classifier.restore(serde_json::from_str(&text).unwrap());
+                let text = serde_json::to_string(&kept.restraints()).unwrap();
+                rig.classifier.restore_restraints(serde_json::from_str(&text).unwrap());
             } else {
                 rig.classifier.have_fired(Restraints::ALL);
                 rig.classifier.restore_restraints(before.restraints());

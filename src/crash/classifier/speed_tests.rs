@@ -149,6 +149,15 @@ fn wheels_are_lost_in_a_blow_when_they_were_told_until_then_and_more_than_one_me
     }
 }
 
+/// Two samples beyond tires, and what the wheels tell after them.
+fn bump(rig: &mut Rig, later_mps: f32) {
+    rig.drive(24, |_| [-18.0, 0.0, 0.0]);
+    for _ in 0..10 {
+        rig.drive(36, |_| [0.0; 3]);
+        rig.tell(&Observation::WheelSpeed(later_mps));
+    }
+}
+
 /// Wheels that a brake has locked grip again after a bump of two samples: they have no more than a moment before. A car that
 /// has slowed as tires can, and is struck from behind, has won it.
 #[test]
@@ -169,11 +178,7 @@ fn wheels_that_have_their_speed_back_have_won_nothing() {
             rig.tell(&Observation::WheelSpeed(before_mps + share * (locked_mps - before_mps) + eased));
             rig.drive(20, |_| [0.0; 3]);
         }
-        rig.drive(24, |_| [-18.0, 0.0, 0.0]);
-        for _ in 0..10 {
-            rig.drive(36, |_| [0.0; 3]);
-            rig.tell(&Observation::WheelSpeed(later_mps));
-        }
+        bump(&mut rig, later_mps);
         let case = format!("{before_mps}, {locked_mps} within {within}, {later_mps} m/s");
         assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{case}: {:?}", rig.stages());
     }
@@ -193,11 +198,7 @@ fn wheels_that_an_antilock_brake_lets_go_have_lost_what_they_had_before() {
                 rig.tell(&Observation::WheelSpeed(if slips { speed - 2.0 } else { speed }));
                 rig.drive(20, |_| [-8.0, 0.0, 0.0]);
             }
-            rig.drive(24, |_| [-18.0, 0.0, 0.0]);
-            for _ in 0..10 {
-                rig.drive(36, |_| [0.0; 3]);
-                rig.tell(&Observation::WheelSpeed(later_mps));
-            }
+            bump(&mut rig, later_mps);
             let case = format!("{later_mps} m/s, {locked_at_contact}");
             assert_eq!(rig.said(Stage::Confirmed).is_some(), is_crash, "{case}: {:?}", rig.stages());
         }

@@ -150,16 +150,9 @@ impl Classifier {
     pub(super) fn speed_beyond_tires(&self, event: &Event) -> Option<f32> {
         let by = |speed: &Speed, age| speed.change_since(event.contact, age, self.now);
         let wheels = by(&self.wheels, limit::SPEED_FRESH);
-        let wheels = wheels.map(|(change, span)| (change - self.regained(event, change), span));
+        let wheels = wheels.map(|(change, span)| (change - event.regained(change), span));
         let (change, span) = wheels.or_else(|| by(&self.gnss, limit::SPEED_WINDOW))?;
         Some(change.abs() - limit::TIRE_SUSTAINED_MPS2 * span.as_secs_f32())
-    }
-
-    /// What of a gain the wheels only have back: those that a brake had locked before contact, and that grip again.
-    fn regained(&self, event: &Event, gain: f32) -> f32 {
-        let slip = self.wheels.slip(event.contact - limit::SPEED_WINDOW, event.contact);
-        let lost = slip.zip(event.wheels_before).map_or(0.0, |(slip, before)| slip.gripped - before);
-        lost.clamp(0.0, gain.max(0.0))
     }
 
     /// Wheels roll on, and have lost no more along the car than a kerb takes.
